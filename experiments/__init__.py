@@ -1,0 +1,1 @@
+"""Entry points, run as ``python -m experiments.NAME``; thin: flags in, calls of ncjax, paths out."""

@@ -1,0 +1,86 @@
+"""What every entry point does first and last: read flags, name the devices, end an error with one line."""
+
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags, logging
+
+PLATFORM = flags.DEFINE_enum(
+    "platform", None, ["cpu", "gpu", "tpu"], "Demand this platform; by default JAX's choice, which may be the CPU."
+)
+
+# The exit status of a run that ended because of what it was given, as for a wrong flag.
+BAD_INPUT = 2
+
+
+def run(main: Callable[[], None]) -> None:
+    """Parses the flags, prints the devices and calls ``main``.
+
+    A flag or config that is wrong, a file that is missing or damaged, ends the process with status 2 and one line.
+
+    Args:
+      main: takes nothing; raises ValueError or OSError for bad input.
+    """
+    app.run(lambda argv: _guarded(lambda: _main(argv, main)), flags_parser=_parse_flags)
+
+
+def _main(argv: list[str], main: Callable[[], None]) -> None:
+    if len(argv) > 1:
+        raise ValueError(f"arguments: got {' '.join(argv[1:])!r}, expected flags only (--name=value)")
+    logging.set_verbosity(logging.WARNING)
+    warnings.showwarning = _show_warning
+    devices = _devices()
+    print("devices: " + ", ".join(f"{device.platform}:{device.id} ({device.device_kind})" for device in devices))
+    main()
+
+
+def _devices() -> list[Any]:
+    import jax
+
+    if PLATFORM.value == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    if PLATFORM.value and jax.default_backend() != PLATFORM.value:
+        raise ValueError(
+            f"--platform: got {PLATFORM.value}, but this JAX finds only {jax.default_backend()}; expected an "
+            f"installation for {PLATFORM.value} (README: accelerators)"
+        )
+    return jax.devices()
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    def parse() -> list[str]:
+        try:
+            return flags.FLAGS(argv)
+        except (AttributeError, KeyError, TypeError) as error:
+            # An override of a key that the config lacks, or of another type; a fault in the file itself is not caught.
+            if not _raised_by(error, "ml_collections"):
+                raise
+            reason: object = error
+            while isinstance(reason, Exception) and reason.args:
+                reason = reason.args[0]
+            raise ValueError(f"--config: {reason}") from None
+
+    return _guarded(parse)
+
+
+def _guarded(call: Callable[[], Any]) -> Any:
+    """Calls, and turns the errors of bad input into one line and status 2."""
+    try:
+        return call()
+    except (flags.Error, ValueError, OSError) as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+
+def _raised_by(error: BaseException, package: str) -> bool:
+    """Whether the innermost frame of an error lies in a package."""
+    *_, innermost = traceback.extract_tb(error.__traceback__)
+    return f"/{package}/" in Path(innermost.filename).as_posix()
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {message}", file=sys.stderr)

@@ -1,0 +1,95 @@
+"""The pieces that the networks share: convolution, normalisation, pooling."""
+
+import math
+from typing import Literal
+
+import flax.linen as nn
+import jax
+from jaxtyping import Array, Float
+
+from ncjax.models.convolution import Lowering, convolution
+
+Norm = Literal["none", "batch", "group"]
+Taps = dict[str, Array]
+
+
+def normalise(features: Array, norm: Norm, train: bool, name: str) -> Array:
+    """Applies the normalisation layer called ``name`` inside a compact Flax module.
+
+    Args:
+      features: [..., channels].
+      norm: ``none``, ``batch`` (running averages with decay 0.9) or ``group`` (32 groups, fewer for odd widths).
+      train: whether batch normalisation uses the batch's statistics and updates its averages.
+      name: of the layer.
+
+    Returns:
+      An array of the same shape.
+
+    Raises:
+      ValueError: if ``norm`` is none of the three.
+    """
+    if norm == "none":
+        return features
+    if norm == "batch":
+        return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, name=name)(features)
+    if norm == "group":
+        return nn.GroupNorm(num_groups=math.gcd(32, features.shape[-1]), epsilon=1e-5, name=name)(features)
+    raise ValueError(f"norm: got {norm!r}, expected one of none, batch, group")
+
+
+def max_pool_2x2(maps: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
+    """Halves height and width by the maximum of each 2×2 square; an odd last row or column is dropped.
+
+    Written as a reshape, which is several times faster on CPU than a reduction window, forward and backward.
+
+    Args:
+      maps: feature maps, channels last.
+
+    Returns:
+      Maps of half the height and width, rounded down.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> max_pool_2x2(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
+      [[5.0, 7.0], [13.0, 15.0]]
+    """
+    n, height, width, channels = maps.shape
+    even = maps[:, : height // 2 * 2, : width // 2 * 2]
+    return even.reshape(n, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
+
+
+class ConvNormRelu(nn.Module):
+    """A 3×3 convolution, a normalisation and (unless told otherwise) a ReLU.
+
+    The convolution has a bias unless ``use_bias`` is False; kernels start from He et al.'s normal distribution.
+    """
+
+    features: int
+    norm: Norm = "none"
+    lowering: Lowering = "auto"
+    strides: int = 1
+    kernel_size: int = 3
+    use_bias: bool = True
+    relu: bool = True
+
+    @nn.compact
+    def __call__(self, maps: Float[Array, "n h w c"], train: bool) -> Float[Array, "n oh ow features"]:
+        """Applies the three layers to feature maps, channels last."""
+        pad = self.kernel_size // 2
+        maps = nn.Conv(
+            self.features,
+            (self.kernel_size, self.kernel_size),
+            strides=(self.strides, self.strides),
+            padding=((pad, pad), (pad, pad)),
+            use_bias=self.use_bias,
+            kernel_init=nn.initializers.he_normal(),
+            conv_general_dilated=convolution(self.lowering),
+            name="conv",
+        )(maps)
+        maps = normalise(maps, self.norm, train, "norm")
+        return jax.nn.relu(maps) if self.relu else maps
+
+
+def classify(embedding: Float[Array, "n d"], num_classes: int) -> Float[Array, "n classes"]:
+    """Applies the dense layer named ``classifier``; called inside a compact Flax module."""
+    return nn.Dense(num_classes, name="classifier")(embedding)

@@ -1,0 +1,38 @@
+"""The four-block convolutional network of few-shot work."""
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+from ncjax.models.blocks import ConvNormRelu, Norm, Taps, classify, max_pool_2x2
+from ncjax.models.convolution import Lowering
+
+
+class ConvNet(nn.Module):
+    """Blocks of 3×3 convolution, normalisation, ReLU and 2×2 max-pool; the embedding is the last block, flattened.
+
+    Four blocks of 64 channels with batch normalisation are the ConvNet-4 of Vinyals et al. 2016 (arXiv 1606.04080) and
+    Snell et al. 2017 (arXiv 1703.05175). Taps: ``block1``, ``block2``, …, ``embedding``.
+    """
+
+    num_classes: int
+    widths: tuple[int, ...] = (64, 64, 64, 64)
+    norm: Norm = "none"
+    lowering: Lowering = "auto"
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
+        """Maps images, channels last, to (logits, taps)."""
+        if min(images.shape[1:3]) < 2 ** len(self.widths):
+            raise ValueError(
+                f"images: got {images.shape[1]}x{images.shape[2]} pixels, a network of {len(self.widths)} blocks "
+                f"halves them {len(self.widths)} times and needs at least {2 ** len(self.widths)}"
+            )
+        maps, taps = images, Taps()
+        for index, width in enumerate(self.widths, start=1):
+            maps = ConvNormRelu(width, self.norm, self.lowering, name=f"block{index}")(maps, train)
+            maps = max_pool_2x2(maps)
+            taps[f"block{index}"] = maps
+        del taps[f"block{len(self.widths)}"]
+        embedding = maps.reshape(maps.shape[0], -1)
+        taps["embedding"] = embedding
+        return classify(embedding, self.num_classes), taps

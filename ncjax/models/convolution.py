@@ -1,0 +1,117 @@
+"""How a convolution becomes machine code: XLA's own convolution, or one matrix product over shifted slices.
+
+On CPU, XLA's convolution is fast on its own but its kernel gradient inside a compiled loop is about a hundred times
+slower, and ``vmap`` over kernels makes it a grouped convolution, several times slower everywhere. The matrix product
+has neither weakness. On GPU and TPU the native convolution is the fast path.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, cast, get_args
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+Lowering = Literal["auto", "xla", "matmul"]
+
+
+def resolve_lowering(lowering: str, platform: str | None = None) -> Lowering:
+    """Turns ``auto`` into the lowering that suits the platform.
+
+    Args:
+      lowering: ``auto``, ``xla`` or ``matmul``.
+      platform: ``cpu``, ``gpu`` or ``tpu``; JAX's default backend if None.
+
+    Returns:
+      ``matmul`` on CPU and ``xla`` elsewhere for ``auto``, otherwise what came.
+
+    Raises:
+      ValueError: if ``lowering`` is none of the three.
+
+    Example:
+      >>> resolve_lowering("auto", "cpu"), resolve_lowering("auto", "gpu"), resolve_lowering("xla", "cpu")
+      ('matmul', 'xla', 'xla')
+    """
+    if lowering not in get_args(Lowering):
+        raise ValueError(f"lowering: got {lowering!r}, expected one of {', '.join(get_args(Lowering))}")
+    if lowering != "auto":
+        return cast("Lowering", lowering)
+    return "matmul" if (platform or jax.default_backend()) == "cpu" else "xla"
+
+
+def convolution(lowering: Lowering) -> Callable[..., Array]:
+    """The function to hand to ``flax.linen.Conv(conv_general_dilated=…)`` for a lowering.
+
+    Args:
+      lowering: ``auto``, ``xla`` or ``matmul``; all give the same numbers and gradients.
+
+    Returns:
+      A function with the signature of ``jax.lax.conv_general_dilated``.
+
+    Example:
+      >>> import flax.linen as nn
+      >>> layer = nn.Conv(8, (3, 3), conv_general_dilated=convolution("matmul"))
+      >>> layer.init_with_output(jax.random.key(0), jnp.ones((1, 5, 5, 3)))[0].shape
+      (1, 5, 5, 8)
+    """
+    return matmul_convolution if resolve_lowering(lowering) == "matmul" else lax.conv_general_dilated
+
+
+def matmul_convolution(
+    inputs: Float[Array, "n h w c"],
+    kernel: Float[Array, "kh kw c features"],
+    strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = None,
+    feature_group_count: int = 1,
+    precision: Any = None,
+) -> Float[Array, "n oh ow features"]:
+    """A two-dimensional convolution written as one matrix product over shifted slices (im2col).
+
+    Args:
+      inputs: images, channels last.
+      kernel: one kernel per output feature.
+      strides: two steps, rows then columns.
+      padding: ``SAME``, ``VALID`` or explicit (before, after) pairs.
+      lhs_dilation: not supported, other than ones.
+      rhs_dilation: not supported, other than ones.
+      dimension_numbers: Flax's layout, NHWC and HWIO, is assumed.
+      feature_group_count: not supported, other than one.
+      precision: of the matrix product, as in ``jax.lax.dot``.
+
+    Returns:
+      What ``jax.lax.conv_general_dilated`` returns for the same arguments.
+
+    Raises:
+      ValueError: for dilated or grouped convolutions.
+
+    Example:
+      >>> image = jnp.arange(9.0).reshape(1, 3, 3, 1)
+      >>> matmul_convolution(image, jnp.ones((3, 3, 1, 1)), (1, 1), "VALID").item()
+      36.0
+    """
+    del dimension_numbers
+    if feature_group_count != 1 or any(d != 1 for d in [*(lhs_dilation or ()), *(rhs_dilation or ())]):
+        raise ValueError("lowering: 'matmul' supports neither dilated nor grouped convolutions, use 'xla'")
+    kernel_height, kernel_width, channels, features = kernel.shape
+    if isinstance(padding, str):
+        padding = lax.padtype_to_pads(inputs.shape[1:3], kernel.shape[:2], strides, padding)
+    padded = jnp.pad(inputs, ((0, 0), *(tuple(p) for p in padding), (0, 0)))
+    n, height, width, _ = padded.shape
+    out_height = (height - kernel_height) // strides[0] + 1
+    out_width = (width - kernel_width) // strides[1] + 1
+    shifted = [
+        padded[
+            :,
+            row : row + (out_height - 1) * strides[0] + 1 : strides[0],
+            column : column + (out_width - 1) * strides[1] + 1 : strides[1],
+        ]
+        for row in range(kernel_height)
+        for column in range(kernel_width)
+    ]
+    patches = jnp.concatenate(shifted, axis=-1).reshape(n * out_height * out_width, -1)
+    flat_kernel = kernel.reshape(kernel_height * kernel_width * channels, features)
+    return jnp.dot(patches, flat_kernel, precision=precision).reshape(n, out_height, out_width, features)

@@ -1,0 +1,99 @@
+"""The networks by name."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ncjax.models.blocks import Norm
+from ncjax.models.convnet import ConvNet
+from ncjax.models.convolution import Lowering
+from ncjax.models.mlp import MLP
+from ncjax.models.resnet import ResNet18
+from ncjax.models.vgg import VGG11, VGG13, VGG16
+
+# To add a model: write its module in a file of its own and name it here.
+MODELS: dict[str, type[nn.Module]] = {
+    "mlp": MLP,
+    "convnet4": ConvNet,
+    "vgg11": VGG11,
+    "vgg13": VGG13,
+    "vgg16": VGG16,
+    "resnet18": ResNet18,
+}
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which network to build; frozen and hashable, so that it can be a static argument of a compiled function.
+
+    Attributes:
+      name: a key of ``MODELS``.
+      widths: units of each stage (or hidden layer); empty for the network's standard widths.
+      norm: ``none``, ``batch`` or ``group``.
+      lowering: of convolutions: ``auto``, ``xla`` or ``matmul``.
+    """
+
+    name: str = "convnet4"
+    widths: tuple[int, ...] = ()
+    norm: Norm = "none"
+    lowering: Lowering = "auto"
+
+
+def build(spec: ModelSpec, num_classes: int) -> nn.Module:
+    """Makes the network that a spec describes.
+
+    Args:
+      spec: which network.
+      num_classes: outputs of its classifier.
+
+    Returns:
+      A Flax linen module; ``module.apply(variables, images, train=False)`` gives ``(logits, taps)``, where ``taps``
+      maps the name of every stage, input to output, to its activations, the last one being ``embedding`` [n, d].
+
+    Raises:
+      ValueError: if no model has that name, or the number of widths does not fit.
+
+    Example:
+      >>> model = build(ModelSpec("mlp", widths=(16, 8)), num_classes=3)
+      >>> variables = initialise(model, jax.random.key(0), (4, 4, 1))
+      >>> logits, taps = model.apply(variables, jnp.ones((2, 4, 4, 1)))
+      >>> logits.shape, {name: tap.shape for name, tap in taps.items()}
+      ((2, 3), {'dense1': (2, 16), 'embedding': (2, 8)})
+    """
+    if spec.name not in MODELS:
+        nearest = difflib.get_close_matches(spec.name, MODELS, n=1)
+        suggestion = f" (did you mean {nearest[0]!r}?)" if nearest else ""
+        raise ValueError(f"model.name: got {spec.name!r}, expected one of {', '.join(MODELS)}{suggestion}")
+    model_class = MODELS[spec.name]
+    options: dict[str, Any] = {"norm": spec.norm, "lowering": spec.lowering}
+    if spec.widths:
+        stages = getattr(model_class, "depths", ())
+        if stages and len(stages) != len(spec.widths):
+            raise ValueError(
+                f"model.widths: got {len(spec.widths)} widths {spec.widths}, expected {len(stages)} for {spec.name}"
+            )
+        options["widths"] = tuple(spec.widths)
+    return model_class(num_classes=num_classes, **options)
+
+
+def initialise(model: nn.Module, key: jax.Array, image_shape: tuple[int, ...]) -> dict[str, Any]:
+    """Draws a network's variables.
+
+    Args:
+      model: a module of this package.
+      key: for the initial weights.
+      image_shape: of one image, [height, width, channels].
+
+    Returns:
+      ``{"params": …, "batch_stats": …}``; the second is an empty dict for a network that keeps no averages.
+
+    Example:
+      >>> sorted(initialise(build(ModelSpec("mlp"), 2), jax.random.key(0), (2, 2, 1)))
+      ['batch_stats', 'params']
+    """
+    variables = model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False)
+    return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}

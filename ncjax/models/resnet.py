@@ -1,0 +1,62 @@
+"""ResNet for small images: a 3×3 stem and no max-pool."""
+
+import functools
+
+import flax.linen as nn
+import jax
+from jaxtyping import Array, Float
+
+from ncjax.models.blocks import ConvNormRelu, Norm, Taps, classify
+from ncjax.models.convolution import Lowering
+
+
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions and a shortcut, projected by a 1×1 convolution where the shape changes."""
+
+    features: int
+    strides: int
+    norm: Norm
+    lowering: Lowering
+
+    @nn.compact
+    def __call__(self, maps: Float[Array, "n h w c"], train: bool) -> Float[Array, "n oh ow features"]:
+        """Applies the block to feature maps, channels last."""
+        # A convolution followed by a normalisation needs no bias; without one it keeps it.
+        bias = self.norm == "none"
+        layer = functools.partial(ConvNormRelu, self.features, self.norm, self.lowering, use_bias=bias)
+        out = layer(strides=self.strides, name="conv1")(maps, train)
+        out = layer(relu=False, name="conv2")(out, train)
+        if maps.shape != out.shape:
+            maps = layer(strides=self.strides, kernel_size=1, relu=False, name="shortcut")(maps, train)
+        return jax.nn.relu(out + maps)
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 (He et al. 2015, arXiv 1512.03385) with the stem that CIFAR work and Papyan et al. 2020 use.
+
+    The embedding is the average-pooled last stage. Taps: ``stem``, ``stage1``, …, ``stage4``, ``embedding``.
+    """
+
+    num_classes: int
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    norm: Norm = "batch"
+    lowering: Lowering = "auto"
+    depths: tuple[int, ...] = (2, 2, 2, 2)
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
+        """Maps images, channels last, to (logits, taps)."""
+        maps = ConvNormRelu(self.widths[0], self.norm, self.lowering, use_bias=self.norm == "none", name="stem")(
+            images, train
+        )
+        taps: Taps = {"stem": maps}
+        for stage, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True), start=1):
+            for block in range(1, depth + 1):
+                strides = 2 if stage > 1 and block == 1 else 1
+                maps = BasicBlock(width, strides, self.norm, self.lowering, name=f"stage{stage}_block{block}")(
+                    maps, train
+                )
+            taps[f"stage{stage}"] = maps
+        embedding = maps.mean(axis=(1, 2))
+        taps["embedding"] = embedding
+        return classify(embedding, self.num_classes), taps

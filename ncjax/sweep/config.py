@@ -1,0 +1,182 @@
+"""The one default config, with every key, and its reading into typed, checked objects."""
+
+import dataclasses
+from typing import Any
+
+import ml_collections
+from ml_collections import config_dict
+
+from ncjax.data import DataSpec
+from ncjax.sweep.grid import Run, expand
+from ncjax.training import MeasureSpec
+from ncjax.transfer import EpisodeSpec
+
+
+def default_config() -> ml_collections.ConfigDict:
+    """Every key of a sweep's config with its default value; a config file starts from here and changes some.
+
+    Returns:
+      A ``ConfigDict``, locked: a key that is not here cannot be added.
+
+    Example:
+      >>> config = default_config()
+      >>> config.sweep.learning_rate = (0.01, 0.1)
+      >>> len(read_config(config).runs)
+      2
+    """
+    config = ml_collections.ConfigDict()
+    config.data = {field.name: field.default for field in dataclasses.fields(DataSpec)}
+    config.model = {
+        "name": "convnet4",
+        "widths": (),  # units of each stage; () for the network's standard widths
+        "norm": "none",  # none, batch or group
+        "lowering": "auto",  # of convolutions: auto, xla or matmul
+    }
+    config.train = {
+        "epochs": 30.0,
+        "batch_size": 32,
+        "loss": "cross_entropy",  # or mse
+        "learning_rate": 0.1,
+        "momentum": 0.0,
+        "nesterov": False,
+        "l2": 0.0,
+        "gc_penalty": 0.0,
+        "label_smoothing": 0.0,
+        "seed": 0,
+    }
+    # Each axis replaces the value above of the same name; the runs are the product of the axes. None: not swept.
+    config.sweep = {name: config_dict.placeholder(tuple) for name in SWEEP_AXES}
+    config.measure = {
+        "checkpoints": 9,  # the first before training, the others log-spaced
+        "first_epoch": 0.5,  # of the second checkpoint
+        "chunk": 256,  # images through the network at once
+        "complexity_samples": 512,  # images a split on which geometric complexity is measured
+        "complexity_probes": 1,  # random probes a sample; 0 for the exact value
+        "seed": 0,  # of probes and episodes
+    }
+    config.transfer = {
+        "ways": 5,
+        "shots": (1, 5),
+        "queries": 15,
+        "episodes": 500,  # 0 leaves few-shot accuracy out
+        "heads": ("ncm",),
+    }
+    config.mesh = {
+        "runs": 0,  # devices over which runs are spread; 0 for all of them
+    }
+    config.runs_axis = "auto"  # how runs share a device: map (one after another), vmap (side by side) or auto
+    config.lock()
+    return config
+
+
+SWEEP_AXES = ("learning_rate", "momentum", "l2", "gc_penalty", "label_smoothing", "batch_size", "model", "seed")
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepPlan:
+    """A config, read and checked.
+
+    Attributes:
+      data: which data set.
+      runs: the grid, in order of their indices.
+      epochs: passes over the train split.
+      checkpoints: how often to measure, the state before training included.
+      first_epoch: epoch of the second checkpoint.
+      complexity_samples: images a split on which geometric complexity is measured.
+      measure: static choices of measuring; its target classes are filled in when the data is known.
+      train: static choices of training other than model and batch size, by name.
+      mesh_runs: devices over which runs are spread; 0 for all.
+      runs_axis: ``auto``, ``map`` or ``vmap``.
+    """
+
+    data: DataSpec
+    runs: tuple[Run, ...]
+    epochs: float
+    checkpoints: int
+    first_epoch: float
+    complexity_samples: int
+    measure: MeasureSpec
+    train: dict[str, Any]
+    mesh_runs: int
+    runs_axis: str
+
+
+def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
+    """Checks a config's values and makes typed objects of them.
+
+    Args:
+      config: with the keys of ``default_config``.
+
+    Returns:
+      The plan of the sweep.
+
+    Raises:
+      ValueError: one line that names the key, what came and what would be right.
+
+    Example:
+      >>> config = default_config()
+      >>> config.train.epochs = -1.0
+      >>> read_config(config)
+      Traceback (most recent call last):
+      ValueError: config.train.epochs: got -1.0, expected a number above 0
+    """
+    train, options = config.train, config.measure
+    _at_least(config, "train.epochs", 0, strictly=True)
+    _at_least(config, "measure.checkpoints", 2)
+    _at_least(config, "measure.first_epoch", 0, strictly=True)
+    _at_least(config, "measure.chunk", 1)
+    _at_least(config, "measure.complexity_samples", 1)
+    _at_least(config, "measure.complexity_probes", 0)
+    _at_least(config, "measure.seed", 0)
+    _at_least(config, "transfer.episodes", 0)
+    _at_least(config, "mesh.runs", 0)
+    _one_of(config, "train.loss", ("cross_entropy", "mse"))
+    _one_of(config, "runs_axis", ("auto", "map", "vmap"))
+    if options.first_epoch > train.epochs:
+        raise ValueError(
+            f"config.measure.first_epoch: got {options.first_epoch}, expected at most train.epochs={train.epochs}"
+        )
+    return SweepPlan(
+        data=_named("config.data", DataSpec, config.data),
+        runs=expand(config),
+        epochs=train.epochs,
+        checkpoints=options.checkpoints,
+        first_epoch=options.first_epoch,
+        complexity_samples=options.complexity_samples,
+        measure=MeasureSpec(
+            chunk=options.chunk,
+            complexity_probes=options.complexity_probes,
+            transfer=_named("config.transfer", EpisodeSpec, config.transfer) if config.transfer.episodes else None,
+            seed=options.seed,
+        ),
+        train={"loss": train.loss, "nesterov": train.nesterov},
+        mesh_runs=config.mesh.runs,
+        runs_axis=config.runs_axis,
+    )
+
+
+def _named(key: str, make: Any, section: ml_collections.ConfigDict) -> Any:
+    """Builds a checked dataclass from a section, so that its errors begin with the section's key."""
+    try:
+        return make(**section.to_dict())
+    except ValueError as error:
+        raise ValueError(f"{key}.{error}") from None
+
+
+def _at_least(config: ml_collections.ConfigDict, key: str, least: float | int, strictly: bool = False) -> None:
+    value = _get(config, key)
+    if not (value > least if strictly else value >= least):
+        expected = f"a number above {least}" if strictly else f"at least {least}"
+        raise ValueError(f"config.{key}: got {value}, expected {expected}")
+
+
+def _one_of(config: ml_collections.ConfigDict, key: str, choices: tuple[str, ...]) -> None:
+    value = _get(config, key)
+    if value not in choices:
+        raise ValueError(f"config.{key}: got {value!r}, expected one of {', '.join(choices)}")
+
+
+def _get(config: ml_collections.ConfigDict, key: str) -> Any:
+    for part in key.split("."):
+        config = config[part]
+    return config

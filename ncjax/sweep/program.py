@@ -1,0 +1,183 @@
+"""A group of runs as one compiled program: all advance together along a leading axis, spread over devices."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import numpy as np
+from jax import lax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Int
+
+from ncjax.training import Hyper, MeasureSpec, RunInputs, RunState, TrainSpec, init_run, measure, train_steps
+
+Sharing = Literal["map", "vmap"]
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """All that a program is compiled for, other than array shapes; frozen and hashable.
+
+    Attributes:
+      train: static choices of training.
+      measure: static choices of measuring.
+      image_shape: of one image, [height, width, channels].
+      sharing: how runs share a device: ``map``, one after another inside the program, or ``vmap``, side by side.
+    """
+
+    train: TrainSpec
+    measure: MeasureSpec
+    image_shape: tuple[int, int, int]
+    sharing: Sharing = "map"
+
+
+def resolve_sharing(runs_axis: str, platform: str | None = None) -> Sharing:
+    """Turns ``auto`` into the way of sharing a device that suits the platform.
+
+    A CPU's cores are kept busy by one run, and the cache by one run's arrays; an accelerator needs several small runs
+    side by side.
+
+    Args:
+      runs_axis: ``auto``, ``map`` or ``vmap``.
+      platform: ``cpu``, ``gpu`` or ``tpu``; JAX's default backend if None.
+
+    Returns:
+      ``map`` or ``vmap``.
+
+    Example:
+      >>> resolve_sharing("auto", "cpu"), resolve_sharing("auto", "tpu")
+      ('map', 'vmap')
+    """
+    if runs_axis == "auto":
+        return "map" if (platform or jax.default_backend()) == "cpu" else "vmap"
+    return "vmap" if runs_axis == "vmap" else "map"
+
+
+def make_mesh(num_runs: int, max_devices: int = 0) -> Mesh:
+    """The mesh over which a group's runs are spread.
+
+    Args:
+      num_runs: runs in the group; no more devices than runs are used.
+      max_devices: at most so many devices; 0 for all there are.
+
+    Returns:
+      A mesh with the axes ``runs`` and ``batch``, the second of size 1.
+
+    Raises:
+      ValueError: if more devices are asked for than there are.
+
+    Example:
+      >>> dict(make_mesh(num_runs=1).shape)
+      {'runs': 1, 'batch': 1}
+    """
+    devices = jax.devices()
+    if max_devices > len(devices):
+        raise ValueError(f"config.mesh.runs: got {max_devices}, expected at most {len(devices)}, the devices there are")
+    used = min(num_runs, max_devices or len(devices))
+    return jax.make_mesh(
+        (used, 1), ("runs", "batch"), axis_types=(AxisType.Auto, AxisType.Auto), devices=devices[:used]
+    )
+
+
+def stack_runs(mesh: Mesh, hypers: list[Hyper], seeds: list[int]) -> tuple[Hyper, Int[Array, " runs"]]:
+    """Puts a group's hyper-parameters and seeds on the mesh's devices.
+
+    The last run is repeated until the runs divide evenly among the devices; drop what comes back for the copies.
+
+    Args:
+      mesh: of ``make_mesh``.
+      hypers: of each run.
+      seeds: of each run.
+
+    Returns:
+      Both with a leading runs axis.
+    """
+    missing = -len(seeds) % mesh.shape["runs"]
+    hypers, seeds = hypers + hypers[-1:] * missing, seeds + seeds[-1:] * missing
+    stacked = jax.tree.map(lambda *values: np.array(values, np.float32), *hypers)
+    return jax.device_put((stacked, np.array(seeds, np.int32)), NamedSharding(mesh, PartitionSpec("runs")))
+
+
+@functools.partial(jax.jit, static_argnames=("spec", "mesh"))
+def init_group(spec: ProgramSpec, mesh: Mesh, hyper: Hyper, seeds: Int[Array, " runs"]) -> RunState:
+    """The states of a group's runs before the first step.
+
+    Args:
+      spec: what to compile for.
+      mesh: over which the runs are spread.
+      hyper: with a leading runs axis.
+      seeds: one a run.
+
+    Returns:
+      States with a leading runs axis.
+    """
+
+    def one_run(run: tuple[Hyper, Any]) -> RunState:
+        return init_run(spec.train, run[0], run[1], spec.image_shape)
+
+    return _spread(spec, mesh, one_run, num_shared=0)((hyper, seeds))
+
+
+@functools.partial(jax.jit, static_argnames=("spec", "mesh"), donate_argnames=("state",))
+def advance_group(
+    spec: ProgramSpec,
+    mesh: Mesh,
+    hyper: Hyper,
+    seeds: Int[Array, " runs"],
+    state: RunState,
+    inputs: RunInputs,
+    start: Int[Array | np.ndarray, ""],
+    num_steps: Int[Array | np.ndarray, ""],
+    measuring: Bool[Array | np.ndarray | np.generic, ""],
+) -> tuple[RunState, dict[str, Array]]:
+    """Trains every run of a group for some steps and then, if asked to, measures it.
+
+    How many steps, from where, and whether to measure are traced: one compiled program serves a whole sweep.
+
+    Args:
+      spec: what to compile for.
+      mesh: over which the runs are spread.
+      hyper: with a leading runs axis.
+      seeds: one a run.
+      state: of every run; its memory is reused for the result.
+      inputs: the data, on every device.
+      start: steps already taken.
+      num_steps: steps to take, possibly 0.
+      measuring: whether to measure.
+
+    Returns:
+      The new states, and the measurements [runs] by name: zeros where ``measuring`` is False.
+    """
+
+    def one_run(run: tuple[Any, ...], shared: tuple[Any, ...]) -> tuple[RunState, dict[str, Array]]:
+        hyper, seed, state = run
+        inputs, start, num_steps, measuring = shared
+        state = train_steps(spec.train, hyper, seed, state, inputs, start, num_steps)
+
+        def measured(state: RunState) -> dict[str, Array]:
+            return measure(spec.train, spec.measure, state, inputs)
+
+        blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(measured, state))
+        return state, lax.cond(measuring, measured, lambda _: blank, state)
+
+    shared = (inputs, start, num_steps, measuring)
+    return _spread(spec, mesh, one_run, num_shared=1)((hyper, seeds, state), shared)
+
+
+def _spread(spec: ProgramSpec, mesh: Mesh, one_run: Callable[..., Any], num_shared: int) -> Callable[..., Any]:
+    """Makes a function of one run into one of many: spread over devices, and on each device mapped or vmapped."""
+
+    def on_one_device(runs: Any, *shared: Any) -> Any:
+        each = functools.partial(_apply, one_run, shared)
+        return lax.map(each, runs) if spec.sharing == "map" else jax.vmap(each)(runs)
+
+    runs, everywhere = PartitionSpec("runs"), PartitionSpec()
+    in_specs = (runs, *[everywhere] * num_shared)
+    # Runs never talk to each other, so there is nothing for the check of varying axes to find.
+    return jax.shard_map(on_one_device, mesh=mesh, in_specs=in_specs, out_specs=runs, check_vma=False)
+
+
+def _apply(one_run: Callable[..., Any], shared: tuple[Any, ...], run: Any) -> Any:
+    return one_run(run, *shared)

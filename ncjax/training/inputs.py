@@ -1,0 +1,98 @@
+"""A data set as the arrays that compiled runs take as arguments."""
+
+from dataclasses import dataclass
+from typing import Any, no_type_check
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int32
+
+from ncjax.data import Dataset
+from ncjax.transfer import ClassIndex, class_index
+
+
+@no_type_check  # JAX rebuilds registered classes around things that are not arrays (specs, shapes, sentinels)
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class RunInputs:
+    """Arrays that every run reads and none changes. They are arguments, never constants of a compiled program.
+
+    Attributes:
+      train_images: uint8 [n, h, w, c]; test_images and target_images likewise.
+      train_labels: int32 [n]; test_labels and target_labels likewise.
+      train_sample: int32 [k], the train images on which geometric complexity is measured; test_sample likewise.
+      target_images: images of classes never trained on, or None.
+      target_labels: their labels, or None.
+      target_index: their samples by class, for episodes, or None.
+      mean: float32 [c], of pixels scaled to [0, 1].
+      std: float32 [c], likewise.
+    """
+
+    train_images: Any
+    train_labels: Any
+    train_sample: Any
+    test_images: Any
+    test_labels: Any
+    test_sample: Any
+    target_images: Any
+    target_labels: Any
+    target_index: ClassIndex | None
+    mean: Any
+    std: Any
+
+
+def run_inputs(dataset: Dataset, complexity_samples: int) -> RunInputs:
+    """Puts a data set on the default device.
+
+    Args:
+      dataset: from ``ncjax.data.load``.
+      complexity_samples: images of each split on which geometric complexity is measured; all, if the split has fewer.
+
+    Returns:
+      The arrays.
+
+    Raises:
+      ValueError: if ``complexity_samples`` is less than the number of classes: each class needs at least one.
+    """
+    num_classes = dataset.train.num_classes
+    if complexity_samples < num_classes:
+        raise ValueError(
+            f"measure.complexity_samples: got {complexity_samples}, expected at least one for each of the "
+            f"{num_classes} classes"
+        )
+    target = dataset.target
+    return RunInputs(
+        train_images=jnp.asarray(dataset.train.images),
+        train_labels=jnp.asarray(dataset.train.labels),
+        train_sample=jnp.asarray(balanced_sample(dataset.train.labels, complexity_samples)),
+        test_images=jnp.asarray(dataset.test.images),
+        test_labels=jnp.asarray(dataset.test.labels),
+        test_sample=jnp.asarray(balanced_sample(dataset.test.labels, complexity_samples)),
+        target_images=None if target is None else jnp.asarray(target.images),
+        target_labels=None if target is None else jnp.asarray(target.labels),
+        target_index=None if target is None else class_index(target.labels),
+        mean=jnp.asarray(dataset.mean),
+        std=jnp.asarray(dataset.std),
+    )
+
+
+def balanced_sample(labels: Int32[np.ndarray, " n"], size: int) -> Int32[np.ndarray, " k"]:
+    """Chooses samples evenly over classes: the first of every class, then the second of every class, and so on.
+
+    Args:
+      labels: of the split.
+      size: how many to choose; all, if there are fewer.
+
+    Returns:
+      Indices of the chosen samples, ascending.
+
+    Example:
+      >>> balanced_sample(np.array([0, 0, 0, 1, 1, 2], np.int32), 5).tolist()
+      [0, 1, 3, 4, 5]
+    """
+    by_class = np.argsort(labels, kind="stable")
+    sorted_labels = labels[by_class]
+    rank_in_class = np.arange(len(labels)) - np.searchsorted(sorted_labels, sorted_labels)
+    order = by_class[np.lexsort((sorted_labels, rank_in_class))]
+    return np.sort(order[:size]).astype(np.int32)

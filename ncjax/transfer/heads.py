@@ -1,0 +1,197 @@
+"""Few-shot heads: classifiers fitted in closed form to the handful of labelled samples of one episode.
+
+A head is a frozen, hashable object with two pure methods. `prepare` sees the whole feature set once, before any
+episode; `scores` sees one episode, and the way with the largest score is the prediction. To add a head, write such a
+class and add one line to `HEADS`.
+"""
+
+import difflib
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+@runtime_checkable
+class Head(Protocol):
+    """What a few-shot classifier has to offer."""
+
+    def prepare(self, features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:
+        """Transforms the whole feature set, once for all episodes."""
+
+    def scores(
+        self, support: Float[Array, "ways shots d"], query: Float[Array, "queries d"]
+    ) -> Float[Array, "queries ways"]:
+        """Scores each query for each way from prepared features; the largest score is the prediction."""
+
+
+@dataclass(frozen=True)
+class NearestMean:
+    """Nearest class mean in Euclidean distance, the rule of prototypical networks.
+
+    `scores` are 2⟨q, m⟩ − ‖m‖² halved, which orders the ways as −‖q − m‖² does. `prepare` moves and scales the whole
+    feature set by one shift and one factor: no distance comparison changes, and neither a large common mean nor very
+    small features (as at deep collapse) cost precision.
+
+    Source: Snell, Swersky, Zemel 2017, equations 1 and 2, https://arxiv.org/abs/1703.05175.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> support = jnp.array([[[0.0, 0.0], [0.0, 2.0]], [[4.0, 0.0], [4.0, 2.0]]])  # means (0, 1) and (4, 1)
+        >>> NearestMean().scores(support, jnp.array([[1.0, 5.0], [3.0, 5.0]])).argmax(axis=1).tolist()
+        [0, 1]
+    """
+
+    def prepare(self, features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:
+        """Shifts the features by `center` (default: their mean) and divides them by their largest magnitude."""
+        return _centered(features, center)
+
+    def scores(
+        self, support: Float[Array, "ways shots d"], query: Float[Array, "queries d"]
+    ) -> Float[Array, "queries ways"]:
+        """Scores each query by its distance to each way's mean support."""
+        means = support.mean(axis=1)
+        return _matmul(query, means.T) - 0.5 * jnp.sum(means**2, axis=1)[None, :]
+
+
+@dataclass(frozen=True)
+class NearestMeanCosine:
+    """Nearest class mean of centred features of unit length, the CL2N rule of SimpleShot.
+
+    The features are centred and divided by their norms, and queries are compared with the mean of each way's unit
+    supports in Euclidean distance. With one shot this is the largest cosine similarity; with more shots the means are
+    left at the length they have. SimpleShot centres by the mean of the *source* classes' features: pass it as
+    `center`. The mean of the given features, the default, also knows the unlabelled target samples. A feature at the
+    centre has no direction and stays zero.
+
+    Source: Wang, Chao, Weinberger, van der Maaten 2019, https://arxiv.org/abs/1911.04623.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> head = NearestMeanCosine()
+        >>> head.prepare(jnp.array([[4.0, 1.0], [1.0, 3.0], [1.0, 1.0]]), center=jnp.ones(2)).tolist()
+        [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
+    """
+
+    def prepare(self, features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:
+        """Centres the features by `center` (default: their mean) and divides each by its norm."""
+        centered = _centered(features, center)
+        norms = jnp.linalg.norm(centered, axis=1, keepdims=True)
+        return jnp.where(norms == 0, 0, centered / jnp.where(norms == 0, 1, norms))
+
+    def scores(
+        self, support: Float[Array, "ways shots d"], query: Float[Array, "queries d"]
+    ) -> Float[Array, "queries ways"]:
+        """Scores each query by its distance to each way's mean unit support."""
+        return NearestMean().scores(support, query)
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Ridge regression onto one-hot targets, solved through the Gram matrix of the supports.
+
+    With supports S [ways·shots, d] and one-hot targets Y the scores of queries Q are Q Sᵀ (S Sᵀ + λI)⁻¹ Y: no
+    intercept, no centring, λ not divided by the number of supports, so the same as scikit-learn's
+    `Ridge(alpha=λ, fit_intercept=False)`, and the same ordering as MetaOptNet's ridge head.
+
+    λ is absolute by default: it acts on the features as they come, so features ten times larger feel a λ a hundred
+    times smaller. Published numbers are made this way. To compare feature sets of unlike scale (as in a sweep of
+    learning rate or weight decay), `relative` measures λ in units of the mean squared coordinate over the whole
+    feature set: the classifier then does not depend on the features' scale.
+
+    Attributes:
+        l2: λ > 0. 50 is the value of MetaOptNet.
+        relative: whether λ is in units of the features' mean squared coordinate.
+
+    Raises:
+        ValueError: if `l2` is not positive and finite.
+
+    Source: Bertinetto et al. 2019 (R2D2), https://arxiv.org/abs/1805.08136; λ of Lee et al. 2019
+    (MetaOptNet), https://arxiv.org/abs/1904.03758.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> support = jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]])
+        >>> Ridge(l2=1.0).scores(support, jnp.array([[3.0, 1.0]])).round(5).tolist()
+        [[1.5, 0.5]]
+    """
+
+    l2: float = 50.0
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.l2 < float("inf"):
+            raise ValueError(f"l2: the ridge head needs a positive, finite number, got {self.l2}")
+
+    def prepare(self, features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:  # noqa: ARG002
+        """Leaves the features as they are or, if `relative`, divides them by their root mean square coordinate."""
+        if not self.relative:
+            return features
+        scaled = _unit_range(features)
+        rms = jnp.sqrt(jnp.mean(scaled**2))
+        return scaled / jnp.where(rms == 0, 1, rms)
+
+    def scores(
+        self, support: Float[Array, "ways shots d"], query: Float[Array, "queries d"]
+    ) -> Float[Array, "queries ways"]:
+        """Scores each query by its regression onto each way's indicator."""
+        ways, shots, dim = support.shape
+        samples = support.reshape(ways * shots, dim)
+        gram = _matmul(samples, samples.T)
+        # Rounding makes the Gram matrix of large features indefinite where their norms dwarf λ; this much more λ, below
+        # the precision of the sum, keeps the factorisation defined.
+        floor = 4 * jnp.finfo(gram.dtype).eps * jnp.trace(gram)
+        penalised = gram + (self.l2 + floor) * jnp.eye(ways * shots, dtype=gram.dtype)
+        targets = jnp.repeat(jnp.eye(ways, dtype=gram.dtype), shots, axis=0)
+        dual = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(penalised, lower=True), targets)
+        return _matmul(query, _matmul(samples.T, dual))
+
+
+HEADS: dict[str, Head] = {
+    "ncm": NearestMean(),
+    "ncm_cosine": NearestMeanCosine(),
+    "ridge": Ridge(),
+    "ridge_relative": Ridge(relative=True),
+}
+
+
+def find_head(head: str | Head) -> Head:
+    """Returns the head of a name; a head object is returned as it is.
+
+    Args:
+        head: a name in `HEADS`, or an object with the methods of `Head`.
+
+    Raises:
+        ValueError: if the name is unknown (the message suggests the nearest) or the object is no head.
+
+    Example:
+        >>> find_head("ridge")
+        Ridge(l2=50.0, relative=False)
+    """
+    if not isinstance(head, str):
+        if not isinstance(head, Head):
+            raise ValueError(f"head: needs a name ({', '.join(HEADS)}) or a head object, got {head!r}")
+        return head
+    if head not in HEADS:
+        nearest = difflib.get_close_matches(head, HEADS, n=1, cutoff=0.4)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"head: unknown name {head!r}, known are {', '.join(HEADS)}{hint}")
+    return HEADS[head]
+
+
+def _matmul(left: Float[Array, "a b"], right: Float[Array, "b c"]) -> Float[Array, "a c"]:
+    # Accelerators round the factors of a default matmul to fewer bits, which would flip near ties.
+    return jnp.matmul(left, right, precision=jax.lax.Precision.HIGHEST)
+
+
+def _unit_range(features: Float[Array, "n d"]) -> Float[Array, "n d"]:
+    # Squares of features below 1e-19 or above 1e19 leave the range of float32; a common factor changes no comparison.
+    largest = jnp.max(jnp.abs(features))
+    return features / jnp.where(largest == 0, 1, largest)
+
+
+def _centered(features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:
+    center = features.mean(axis=0) if center is None else center
+    return _unit_range(features - center[None, :])

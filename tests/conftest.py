@@ -1,0 +1,36 @@
+"""Switches that catch slips, set before JAX starts: eight virtual CPU devices and no silent rank promotion."""
+
+import os
+import tempfile
+
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "Agg")
+# Doctests load data sets too: their cache must not be the user's.
+os.environ["NCJAX_DATA_DIR"] = tempfile.mkdtemp(prefix="ncjax-tests-")
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def small_dataset():
+    from tests import small
+
+    return small.small_dataset()
+
+
+@pytest.fixture(scope="session")
+def small_inputs(small_dataset):
+    from ncjax import training
+
+    return training.run_inputs(small_dataset, complexity_samples=9)
+
+
+@pytest.fixture(scope="session")
+def small_spec():
+    from ncjax import models, training
+
+    return training.TrainSpec(models.ModelSpec("mlp", widths=(6, 5)), num_classes=3, batch_size=4)

@@ -1,0 +1,26 @@
+import pytest
+
+from ncjax.data import DataSpec
+
+
+def test_equal_specs_are_one_key():
+    assert len({DataSpec(), DataSpec("glyphs"), DataSpec(seed=1)}) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": ""}, "name must be the name of a data set"),
+        ({"train_per_class": -1}, "train_per_class must be a whole number from 0"),
+        ({"image_size": 28.0}, "image_size must be a whole number from 0"),
+        ({"seed": True}, "seed must be a whole number from 0"),
+        ({"target_classes": "abc"}, "target_classes must be a tuple of class names"),
+        ({"target_classes": (1, 2)}, "target_classes must be a tuple of class names"),
+        ({"source_classes": ("a", "b"), "target_classes": ("b",)}, "in both source_classes and target_classes"),
+        ({"source_classes": ("a", "a")}, "twice in source_classes"),
+    ],
+)
+@pytest.mark.usefixtures("as_users_run")
+def test_bad_option_is_an_error_that_names_it(options, message):
+    with pytest.raises(ValueError, match=message):
+        DataSpec(**options)

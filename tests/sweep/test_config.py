@@ -1,0 +1,50 @@
+import pytest
+
+from ncjax.sweep import default_config, read_config
+
+
+def with_value(key, value):
+    config = default_config()
+    section, _, name = key.rpartition(".")
+    (config[section] if section else config)[name] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("train.epochs", 0.0, r"config\.train\.epochs: got 0\.0, expected a number above 0"),
+        ("train.loss", "hinge", r"config\.train\.loss: got 'hinge', expected one of cross_entropy, mse"),
+        ("train.learning_rate", -1.0, r"config\.train\.learning_rate: got -1\.0"),
+        ("measure.checkpoints", 1, r"config\.measure\.checkpoints: got 1, expected at least 2"),
+        ("measure.first_epoch", 99.0, r"config\.measure\.first_epoch: got 99\.0, expected at most train\.epochs"),
+        ("transfer.ways", 1, r"config\.transfer\.ways"),
+        ("transfer.heads", ("ncmm",), r"config\.transfer\.head.*ncm"),
+        ("data.train_per_class", -1, r"config\.data\.train_per_class"),
+        ("model.norm", "layer", r"config\.model\.norm: got 'layer'"),
+        ("model.lowering", "fast", r"config\.model\.lowering: got 'fast'"),
+        ("model.widths", (8, 0), r"config\.model\.widths: got \(8, 0\)"),
+        ("runs_axis", "scan", r"config\.runs_axis: got 'scan', expected one of auto, map, vmap"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_would_be_right(key, value, message):
+    with pytest.raises(ValueError, match=message):
+        read_config(with_value(key, value))
+
+
+def test_a_key_that_does_not_exist_suggests_the_nearest():
+    with pytest.raises(AttributeError, match='Did you mean "learning_rate"'):
+        default_config().sweep.lerning_rate = (0.1,)
+
+
+def test_a_value_of_the_wrong_type_is_refused():
+    with pytest.raises(TypeError):
+        default_config().train.epochs = "many"
+
+
+def test_the_default_config_is_valid():
+    assert len(read_config(default_config()).runs) == 1
+
+
+def test_no_episodes_leave_transfer_out():
+    assert read_config(with_value("transfer.episodes", 0)).measure.transfer is None

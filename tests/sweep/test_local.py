@@ -1,0 +1,99 @@
+import json
+
+import pytest
+
+from ncjax import data
+from ncjax.sweep import default_config, local, read_rows, run_sweep
+
+
+@pytest.fixture
+def config():
+    config = default_config()
+    config.model.name = "mlp"
+    config.model.widths = (6, 5)
+    config.train.epochs = 4.0
+    config.train.batch_size = 4
+    config.sweep.learning_rate = (0.05, 0.2)
+    config.measure.checkpoints = 4
+    config.measure.complexity_samples = 9
+    config.transfer.ways = 2
+    config.transfer.shots = (1,)
+    config.transfer.queries = 2
+    config.transfer.episodes = 4
+    return config
+
+
+@pytest.fixture(autouse=True)
+def load_the_small_dataset(monkeypatch, small_dataset):
+    monkeypatch.setattr(data, "load", lambda _: small_dataset)
+
+
+def rows_without_times(workdir):
+    rows = read_rows(workdir / "results.jsonl")
+    return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
+
+
+@pytest.fixture
+def finished(config, tmp_path):
+    run_sweep(config, tmp_path / "whole")
+    return rows_without_times(tmp_path / "whole")
+
+
+def test_there_is_one_row_for_each_run_and_checkpoint(config, finished):
+    assert [(row["run"], row["step"]) for row in finished] == [(r, s) for s in (0, 2, 4, 12) for r in (0, 1)]
+    assert finished[1]["learning_rate"] == 0.2
+
+
+def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config, finished, tmp_path, monkeypatch):
+    workdir, write = tmp_path / "cut", local.EventFiles.write
+
+    def fail_at_the_third_checkpoint(self, row):
+        if row["step"] == 4:
+            raise KeyboardInterrupt
+        write(self, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(local.EventFiles, "write", fail_at_the_third_checkpoint)
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(config, workdir)
+    with (workdir / "results.jsonl").open("a") as file:
+        file.write('{"run": 1, "st')
+    summary = run_sweep(config, workdir)
+    assert summary["rows"] == len(finished)
+    assert rows_without_times(workdir) == finished
+
+
+def test_a_finished_sweep_is_not_run_again(config, finished, tmp_path):
+    summary = run_sweep(config, tmp_path / "whole")
+    assert summary["compilations"] == 0
+    assert rows_without_times(tmp_path / "whole") == finished
+
+
+def test_a_workdir_of_another_config_is_refused_and_left_alone(config, finished, tmp_path):
+    config.train.epochs = 5.0
+    with pytest.raises(ValueError, match=r"--workdir: .* config\.train\.epochs=4\.0, this one has 5\.0"):
+        run_sweep(config, tmp_path / "whole")
+    assert rows_without_times(tmp_path / "whole") == finished
+
+
+def test_the_workdir_says_what_ran_where_on_which_data(config, finished, tmp_path):
+    workdir = tmp_path / "whole"
+    environment, description = (json.loads((workdir / f"{name}.json").read_text()) for name in ("environment", "data"))
+    assert environment["versions"]["jax"]
+    assert environment["devices"]
+    assert description["splits"]["train"] == {"images": 15, "classes": ["a", "b", "c"]}
+    assert description["input_std"][0] > 0
+    assert len(list((workdir / "tensorboard").glob("run_*/events*"))) == 2
+
+
+def test_more_ways_than_target_classes_is_an_error_before_anything_is_written(config, tmp_path):
+    config.transfer.ways = 3
+    with pytest.raises(ValueError, match=r"config\.transfer\.ways: 3 is more than the 2 classes"):
+        run_sweep(config, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_batch_larger_than_the_data_is_an_error(config, tmp_path):
+    config.train.batch_size = 16
+    with pytest.raises(ValueError, match=r"config\.train\.batch_size: got 16, expected at most the 15"):
+        run_sweep(config, tmp_path / "new")

@@ -1,0 +1,86 @@
+import jax
+import numpy as np
+import pytest
+
+from ncjax.sweep import ProgramSpec, advance_group, count_compilations, init_group, make_mesh, stack_runs
+from ncjax.training import Hyper, MeasureSpec
+from ncjax.transfer import EpisodeSpec
+
+RUNS = [(Hyper(learning_rate=rate), seed) for rate in (0.05, 0.2) for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def spec(small_spec):
+    episodes = EpisodeSpec(ways=2, shots=(1,), queries=2, episodes=4)
+    return ProgramSpec(small_spec, MeasureSpec(chunk=6, transfer=episodes, target_classes=2), (4, 4, 1))
+
+
+def train(spec, inputs, runs, devices=1, slices=(5, 4)):
+    """Losses [checkpoints, runs] and final parameters of runs that share a program."""
+    mesh = make_mesh(len(runs), devices)
+    hyper, seeds = stack_runs(mesh, [hyper for hyper, _ in runs], [seed for _, seed in runs])
+    state = init_group(spec, mesh, hyper, seeds)
+    step, rows = np.int32(0), []
+    for count in slices:
+        state, row = advance_group(spec, mesh, hyper, seeds, state, inputs, step, np.int32(count), np.bool_(True))
+        rows.append(jax.device_get(row))
+        step += np.int32(count)
+    return rows, jax.device_get(state)
+
+
+def assert_same(left, right):
+    # The same operations in another order: float32 rounding, amplified by nine steps.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5), left, right)
+
+
+@pytest.fixture(scope="module")
+def together(spec, small_inputs):
+    return train(spec, small_inputs, RUNS)
+
+
+def test_a_run_does_not_depend_on_who_shares_its_program(spec, small_inputs, together):
+    _, all_states = together
+    _, alone = train(spec, small_inputs, RUNS[2:3])
+    assert_same(jax.tree.map(lambda x: x[2:3], all_states.params), alone.params)
+
+
+def test_a_run_does_not_depend_on_the_order_of_the_grid(spec, small_inputs, together):
+    rows, states = together
+    reversed_rows, reversed_states = train(spec, small_inputs, RUNS[::-1])
+    assert_same(states.params, jax.tree.map(lambda x: x[::-1], reversed_states.params))
+    np.testing.assert_allclose(rows[-1]["train/loss"], reversed_rows[-1]["train/loss"][::-1], rtol=1e-4)
+
+
+def test_runs_side_by_side_and_one_after_another_are_the_same(spec, small_inputs, together):
+    vmapped = ProgramSpec(spec.train, spec.measure, spec.image_shape, sharing="vmap")
+    rows, states = train(vmapped, small_inputs, RUNS)
+    assert_same(together[1].params, states.params)
+    np.testing.assert_allclose(rows[-1]["target/cdnv"], together[0][-1]["target/cdnv"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("devices", [2, 3])
+def test_runs_spread_over_devices_are_the_same(spec, small_inputs, together, devices):
+    # Four runs on three devices are filled up to six.
+    _, states = train(spec, small_inputs, RUNS, devices=devices)
+    assert_same(together[1].params, jax.tree.map(lambda x: x[: len(RUNS)], states.params))
+
+
+def test_a_diverging_run_leaves_the_others_untouched(spec, small_inputs, together):
+    rows, states = train(spec, small_inputs, [RUNS[0], (Hyper(learning_rate=1e20), 0), *RUNS[2:]])
+    assert states.diverged.tolist() == [False, True, False, False]
+    kept = np.array([0, 2, 3])
+    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[kept], b[kept]), together[1].params, states.params)
+    assert np.isfinite(rows[-1]["train/loss"]).tolist() == [True, False, True, True]
+
+
+def test_compilations_do_not_grow_with_rates_seeds_or_checkpoints(spec, small_inputs, together):
+    # The fixture has compiled this shape: other rates, other seeds and more checkpoints must find it ready.
+    others = [(Hyper(learning_rate=0.3 + i / 10, l2=0.1), i) for i in range(len(RUNS))]
+    with count_compilations() as compilations:
+        train(spec, small_inputs, others, slices=(1, 2, 3, 1))
+    assert compilations.count == 0
+
+
+def test_more_devices_than_there_are_is_an_error():
+    with pytest.raises(ValueError, match=r"config\.mesh\.runs: got 9, expected at most 8"):
+        make_mesh(num_runs=20, max_devices=9)

@@ -1,0 +1,112 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge as ReferenceRidge
+from sklearn.neighbors import NearestCentroid
+from sklearn.preprocessing import normalize
+
+from ncjax.transfer import HEADS, NearestMean, NearestMeanCosine, Ridge, find_head
+
+SHAPES = [(2, 1, 3), (5, 1, 8), (5, 5, 64), (3, 10, 4)]  # ways, shots, d; the last has more supports than features
+
+
+def episode(ways: int, shots: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(ways + shots + dim)
+    means = generator.normal(size=(ways, 1, dim))
+    support = means + generator.normal(size=(ways, shots, dim))
+    query = means + generator.normal(size=(ways, 15, dim))
+    return support.astype(np.float32), query.reshape(-1, dim).astype(np.float32)
+
+
+def nearest_centroid(support: np.ndarray, query: np.ndarray) -> np.ndarray:
+    ways, shots, dim = support.shape
+    # The same means without identical or single samples, whose zero variance scikit-learn warns about.
+    pairs = np.concatenate([support - 1.0, support + 1.0], axis=1).astype(np.float64)
+    reference = NearestCentroid().fit(pairs.reshape(-1, dim), np.repeat(np.arange(ways), 2 * shots))
+    return reference.predict(query.astype(np.float64))
+
+
+@pytest.mark.parametrize(("ways", "shots", "dim"), SHAPES)
+def test_nearest_mean_predicts_as_scikit_learn(ways: int, shots: int, dim: int) -> None:
+    support, query = episode(ways, shots, dim)
+    scores = NearestMean().scores(jnp.asarray(support), jnp.asarray(query))
+    np.testing.assert_array_equal(scores.argmax(axis=1), nearest_centroid(support, query))
+
+
+@pytest.mark.parametrize(("ways", "shots", "dim"), SHAPES)
+def test_cosine_head_predicts_as_scikit_learn_on_centred_unit_features(ways: int, shots: int, dim: int) -> None:
+    support, query = episode(ways, shots, dim)
+    features = np.concatenate([support.reshape(-1, dim), query]) + np.float32(5)
+    head = NearestMeanCosine()
+    prepared = head.prepare(jnp.asarray(features), None)
+    scores = head.scores(prepared[: ways * shots].reshape(ways, shots, dim), prepared[ways * shots :])
+    unit = normalize(features - features.mean(axis=0, dtype=np.float64))
+    reference = nearest_centroid(unit[: ways * shots].reshape(ways, shots, dim), unit[ways * shots :])
+    np.testing.assert_array_equal(scores.argmax(axis=1), reference)
+
+
+@pytest.mark.parametrize("l2", [0.1, 50.0])
+@pytest.mark.parametrize(("ways", "shots", "dim"), SHAPES)
+def test_ridge_scores_equal_scikit_learn(ways: int, shots: int, dim: int, l2: float) -> None:
+    support, query = episode(ways, shots, dim)
+    reference = ReferenceRidge(alpha=l2, fit_intercept=False)
+    reference.fit(support.reshape(-1, dim).astype(np.float64), np.repeat(np.eye(ways), shots, axis=0))
+    scores = Ridge(l2).scores(jnp.asarray(support), jnp.asarray(query))
+    expected = reference.predict(query.astype(np.float64))
+    # Float32 rounding grows with the condition number of the Gram matrix plus λ, here at most about 3,000.
+    np.testing.assert_allclose(scores, expected, atol=3e-4 * np.abs(expected).max())
+
+
+def test_relative_ridge_is_ridge_in_units_of_the_mean_square() -> None:
+    features = jax.random.normal(jax.random.key(0), (50, 6)) * 3 + 1
+    head = Ridge(l2=2.0, relative=True)
+    prepared = head.prepare(features, None)
+    relative = head.scores(prepared[:10].reshape(5, 2, 6), prepared[10:])
+    absolute = Ridge(l2=2.0 * float(jnp.mean(features**2))).scores(features[:10].reshape(5, 2, 6), features[10:])
+    np.testing.assert_allclose(relative, absolute, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-6, 1.0, 1e6, 1e30])
+@pytest.mark.parametrize("name", ["ncm", "ncm_cosine", "ridge_relative"])
+def test_predictions_do_not_depend_on_the_scale(name: str, scale: float) -> None:
+    head, features = HEADS[name], jax.random.normal(jax.random.key(1), (90, 6))
+
+    def predictions(features: jax.Array) -> jax.Array:
+        prepared = head.prepare(features, None)
+        return head.scores(prepared[:15].reshape(5, 3, 6), prepared[15:]).argmax(axis=1)
+
+    np.testing.assert_array_equal(predictions(features * scale), predictions(features))
+
+
+def test_nearest_mean_survives_a_large_common_mean() -> None:
+    offsets = np.float32(2**-10) * np.array([[0, 1], [0, 2], [4, 1], [4, 2], [0, 3], [4, 3]], np.float32)
+    prepared = NearestMean().prepare(jnp.asarray(offsets + np.float32(1000)), None)
+    scores = NearestMean().scores(prepared[:4].reshape(2, 2, 2), prepared[4:])
+    assert scores.argmax(axis=1).tolist() == [0, 1]
+
+
+def test_feature_at_the_centre_stays_zero() -> None:
+    prepared = NearestMeanCosine().prepare(jnp.array([[1.0, 2.0], [1.0, 5.0]]), jnp.array([1.0, 2.0]))
+    assert prepared.tolist() == [[0.0, 0.0], [0.0, 1.0]]
+
+
+def test_ridge_is_finite_where_lambda_is_below_rounding() -> None:
+    support = 1e6 * jnp.ones((5, 5, 8)) + jnp.arange(5.0)[:, None, None]
+    assert bool(jnp.isfinite(Ridge(l2=1e-3).scores(support, support[:, 0])).all())
+
+
+@pytest.mark.parametrize("l2", [0.0, -1.0, float("nan"), float("inf")])
+def test_ridge_names_a_bad_lambda(l2: float) -> None:
+    with pytest.raises(ValueError, match="l2: the ridge head needs a positive, finite number"):
+        Ridge(l2)
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("nmc", "ncm"), ("rigde", "ridge"), ("cosine", "ncm_cosine")])
+def test_unknown_head_suggests_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(ValueError, match=f"head: unknown name '{name}'.*did you mean '{nearest}'"):
+        find_head(name)
+
+
+def test_head_objects_pass_through() -> None:
+    assert find_head(Ridge(l2=3.0)) == Ridge(l2=3.0)
