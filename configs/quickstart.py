@@ -20,9 +20,10 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.name = "glyphs"
     config.model.name = "convnet4"
     config.model.widths = (16, 32, 64, 64)
-    config.train.epochs = 30.0
+    config.train.epochs = 16.0
     config.train.batch_size = 32
-    config.sweep.learning_rate = (0.03, 0.06, 0.12)
-    config.sweep.l2 = (0.0, 5e-4)
+    config.measure.complexity_samples = 256
+    config.sweep.learning_rate = (0.025, 0.05, 0.1)
+    config.sweep.l2 = (0.0, 1e-3)
     config.sweep.seed = (0, 1)
     return config

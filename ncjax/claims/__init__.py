@@ -1,0 +1,76 @@
+"""Claims of the papers as queries over the results table: statement, statistic with interval, verdict.
+
+A new claim is one new file with a `Claim` and one line in `CLAIMS`.
+"""
+
+import pandas as pd
+
+from ncjax.claims import cascade, complexity_and_collapse, complexity_and_transfer, train_and_test_collapse
+from ncjax.claims.association import Relation, association_findings, axis_findings, axis_name
+from ncjax.claims.bootstrap import LEVEL, RESAMPLES, Interval, bootstrap_interval, resampled_weights
+from ncjax.claims.cascade import layer_taps
+from ncjax.claims.evidence import mean_finding, missing_columns
+from ncjax.claims.rank_correlation import partial_spearman, spearman
+from ncjax.claims.runs import TERMINAL_ERROR, Runs, final_rows, hyperparameters, number_runs, select_runs, sweep_axes
+from ncjax.claims.verdict import MIN_UNITS, RULE, Claim, Finding, Verdict, decide
+
+__all__ = [
+    "CLAIMS",
+    "LEVEL",
+    "MIN_UNITS",
+    "RESAMPLES",
+    "RULE",
+    "TERMINAL_ERROR",
+    "Claim",
+    "Finding",
+    "Interval",
+    "Relation",
+    "Runs",
+    "Verdict",
+    "association_findings",
+    "axis_findings",
+    "axis_name",
+    "bootstrap_interval",
+    "decide",
+    "evaluate",
+    "final_rows",
+    "hyperparameters",
+    "layer_taps",
+    "mean_finding",
+    "missing_columns",
+    "number_runs",
+    "partial_spearman",
+    "resampled_weights",
+    "select_runs",
+    "spearman",
+    "sweep_axes",
+]
+
+CLAIMS: tuple[Claim, ...] = (
+    complexity_and_collapse.CLAIM,
+    complexity_and_transfer.CLAIM,
+    train_and_test_collapse.CLAIM,
+    cascade.CLAIM,
+)
+
+
+def evaluate(table: pd.DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]:
+    """Judges claims on a results table.
+
+    Args:
+        table: one row a (run, checkpoint) with the columns of ``results.jsonl``.
+        claims: which claims; all by default.
+
+    Returns:
+        Findings claim by claim, each claim's headline first.
+
+    Raises:
+        ValueError: if the table is empty or lacks ``run`` or ``step``.
+
+    Example:
+        >>> table = pd.DataFrame({"run": [0, 1], "step": [1, 1], "train/error": [0.5, 0.6]})
+        >>> [(finding.claim, str(finding.verdict)) for finding in evaluate(table)]
+        [('A1', 'not applicable'), ('A5', 'not applicable'), ('B1', 'not applicable'), ('B5', 'not applicable')]
+    """
+    number_runs(table)
+    return [finding for claim in claims for finding in claim.evaluate(table)]

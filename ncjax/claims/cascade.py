@@ -1,0 +1,123 @@
+"""B5: collapse cascades into earlier layers, later layers first and deeper."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+from ncjax.claims.evidence import Unfit, mean_finding, not_applicable, prepare_runs
+from ncjax.claims.runs import Runs
+from ncjax.claims.verdict import Claim, Finding
+
+_HEADLINE = "variance ratio falls in the layers before the last"
+
+
+def layer_taps(table: pd.DataFrame, prefix: str = "layer") -> list[str]:
+    """Names the layers whose variance ratio a results table holds, from input to output.
+
+    Args:
+        table: the results table; its columns are in the order of the layers.
+        prefix: ``"layer"`` for the train split, ``"test_layer"`` for the test split.
+
+    Returns:
+        Names of the taps, the embedding (if there) last.
+
+    Example:
+        >>> layer_taps(pd.DataFrame(columns=["layer/block1/variance_ratio", "layer/embedding/variance_ratio"]))
+        ['block1', 'embedding']
+    """
+    found = [re.fullmatch(rf"{prefix}/(.+)/variance_ratio", str(name)) for name in table.columns]
+    taps = [match.group(1) for match in found if match]
+    # Numbered blocks sort by their number, should the table's columns have been sorted by name (block10 before block2).
+    return sorted(taps, key=lambda tap: (tap == "embedding", int((re.search(r"(\d+)$", tap) or [0, 0])[1])))
+
+
+def evaluate(table: pd.DataFrame) -> list[Finding]:
+    """Fall of the train variance ratio from the first checkpoint to the last, layer by layer, and its order.
+
+    Args:
+        table: the results table.
+
+    Returns:
+        Findings, the headline (mean log change over the layers before the last) first, then one a layer, then depth and
+        timing.
+
+    Raises:
+        ValueError: if the table is empty or lacks ``run`` or ``step``.
+
+    Source:
+        Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, cascading collapse (preliminary there).
+
+    Example:
+        >>> evaluate(pd.DataFrame({"run": [0], "step": [0], "train/error": [0.0]}))[0].note
+        'the results table lacks layer/<tap>/variance_ratio of two layers or more: measure them to judge this claim'
+    """
+    taps = layer_taps(table)
+    if len(taps) < 2:
+        note = (
+            "the results table lacks layer/<tap>/variance_ratio of two layers or more: measure them to judge this claim"
+        )
+        return [not_applicable(CLAIM.key, _HEADLINE, "log change", -1, Unfit(note))]
+    runs = prepare_runs(table, [f"layer/{tap}/variance_ratio" for tap in taps])
+    if isinstance(runs, Unfit):
+        return [not_applicable(CLAIM.key, _HEADLINE, "log change", -1, runs)]
+    change, half_fall = _falls(runs, taps)
+    findings = [mean_finding(CLAIM.key, _HEADLINE, -1, "log change", runs, change[:, :-1].mean(axis=1), headline=True)]
+    findings += [
+        mean_finding(CLAIM.key, f"variance ratio falls in {tap}", -1, "log change", runs, change[:, layer])
+        for layer, tap in enumerate(taps)
+    ]
+    return [
+        *findings,
+        mean_finding(CLAIM.key, "later layers fall deeper", -1, "ρ over layers", runs, _order(change)),
+        mean_finding(
+            CLAIM.key, "later layers reach half of their fall first", -1, "ρ over layers", runs, _order(half_fall)
+        ),
+    ]
+
+
+def _falls(runs: Runs, taps: list[str]) -> tuple[Float[np.ndarray, "runs layers"], Float[np.ndarray, "runs layers"]]:
+    """Log change from first to last checkpoint, and when half of it was reached (in checkpoints; never is infinity)."""
+    columns = [f"layer/{tap}/variance_ratio" for tap in taps]
+    change, half_fall = [], []
+    for _, rows in runs.rows.groupby("run"):
+        values = rows[columns].to_numpy(dtype=np.float64, na_value=np.nan)
+        logs = np.log(np.where(values > 0, values, np.nan))
+        change.append(logs[-1] - logs[0])
+        half_fall.append([_half_fall(path) for path in logs.T])
+    return np.array(change), np.array(half_fall, dtype=np.float64)
+
+
+def _half_fall(path: Float[np.ndarray, "t"]) -> float:
+    if not np.isfinite(path).all():
+        return float("nan")
+    half = (path[0] + path[-1]) / 2
+    if path[-1] >= path[0]:
+        return float("inf")
+    after = int(np.argmax(path <= half))
+    return after - 1 + float((path[after - 1] - half) / (path[after - 1] - path[after]))
+
+
+def _order(values: Float[np.ndarray, "runs layers"]) -> Float[np.ndarray, "runs"]:
+    """Spearman's rho between depth and a quantity of the layers, run by run; 0 where all layers are equal."""
+    ranks = stats.rankdata(values, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    depth = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
+    scale = np.sqrt((ranks**2).sum(axis=1) * (depth**2).sum())
+    order = np.where(scale > 0, ranks @ depth / np.maximum(scale, 1e-12), 0.0)
+    return np.where(np.isnan(values).any(axis=1), np.nan, order)
+
+
+CLAIM = Claim(
+    key="B5",
+    title="Collapse cascades into earlier layers",
+    statement=(
+        "As training goes on the train variance ratio falls not only at the embedding but in earlier layers too; "
+        "later layers fall first and deeper."
+    ),
+    source="Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, cascading collapse",
+    columns=("layer/<tap>/variance_ratio",),
+    evaluate=evaluate,
+)

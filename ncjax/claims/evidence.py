@@ -1,0 +1,206 @@
+"""Lines of evidence: from the runs and a statistic to a finding."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from ncjax.claims.bootstrap import bootstrap_interval
+from ncjax.claims.runs import TERMINAL_ERROR, Runs, keep_runs, select_runs
+from ncjax.claims.verdict import MIN_UNITS, Finding, Verdict, decide
+
+SPEARMAN = "Spearman's ρ"
+
+
+@dataclasses.dataclass(frozen=True)
+class Unfit:
+    """Why a claim cannot be judged on a table.
+
+    Attributes:
+        reason: one line.
+        diverged: runs that diverged.
+        unsettled: runs that did not reach the terminal phase.
+
+    Example:
+        >>> Unfit("no run reached the terminal phase", unsettled=12).unsettled
+        12
+    """
+
+    reason: str
+    diverged: int = 0
+    unsettled: int = 0
+
+
+def missing_columns(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Names the columns that a table lacks, or that hold no number in it.
+
+    Args:
+        table: the results table.
+        columns: the names needed.
+
+    Returns:
+        Those that are missing, in the order given.
+
+    Example:
+        >>> missing_columns(pd.DataFrame({"a": [1.0], "b": [None]}), ["a", "b", "c"])
+        ['b', 'c']
+    """
+    return [name for name in columns if name not in table or table[name].isna().all()]
+
+
+def not_applicable(claim: str, line: str, statistic: str, claimed: int, unfit: Unfit, headline: bool = True) -> Finding:
+    """A finding that says only why there is none.
+
+    Args:
+        claim: key of the claim.
+        line: what was to be compared.
+        statistic: its name.
+        claimed: the sign that the claim predicts.
+        unfit: the reason.
+        headline: whether the line speaks for the claim.
+
+    Returns:
+        A finding without numbers.
+
+    Example:
+        >>> not_applicable("A5", "GC and target CDNV", SPEARMAN, 1, Unfit("no column 'target/cdnv'")).verdict
+        <Verdict.NOT_APPLICABLE: 'not applicable'>
+    """
+    return Finding(
+        claim, line, Verdict.NOT_APPLICABLE, statistic, claimed, note=unfit.reason, headline=headline,
+        diverged=unfit.diverged, unsettled=unfit.unsettled,
+    )  # fmt: skip
+
+
+def prepare_runs(table: pd.DataFrame, columns: Sequence[str]) -> Runs | Unfit:
+    """The runs that a claim may speak of, or the reason why there are none.
+
+    Args:
+        table: the results table.
+        columns: what the claim's headline needs beside ``train/error``.
+
+    Returns:
+        The runs, or one line that names the missing columns or the threshold that no run reached.
+
+    Example:
+        >>> prepare_runs(pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]}), ["train/error"]).reason
+        'no run reached the terminal phase (train error at most 0.05 at the end): 1 stayed above, 0 diverged'
+    """
+    missing = missing_columns(table, [*columns, "train/error"])
+    if missing:
+        them = "it" if len(missing) == 1 else "them"
+        return Unfit(f"the results table lacks {', '.join(missing)}: measure {them} to judge this claim")
+    runs = select_runs(table)
+    if len(runs.final):
+        return runs
+    reason = (
+        f"no run reached the terminal phase (train error at most {TERMINAL_ERROR} at the end): "
+        f"{runs.unsettled} stayed above, {runs.diverged} diverged"
+    )
+    return Unfit(reason, runs.diverged, runs.unsettled)
+
+
+def judge(
+    claim: str,
+    line: str,
+    claimed: int,
+    statistic: str,
+    runs: Runs,
+    of_weights: Callable[[Runs, Float[np.ndarray, "b n"]], Float[np.ndarray, "b"]],
+    *,
+    finite: Float[np.ndarray, "columns runs"],
+    across_settings: bool,
+    widen: bool = False,
+    headline: bool = False,
+) -> Finding:
+    """One line of evidence: drops runs without finite values, resamples the others, applies the verdict rule.
+
+    Args:
+        claim: key of the claim.
+        line: what is compared.
+        claimed: the sign that the claim predicts.
+        statistic: its name.
+        runs: the runs.
+        of_weights: the statistic: kept runs and weights [b, kept] to values [b].
+        finite: the quantities that a run must have to take part, [columns, runs].
+        across_settings: whether whole settings are drawn (where there are enough) rather than single runs;
+            `ncjax.claims.bootstrap` says which question asks for which.
+        widen: whether the statistic is a mean, whose interval has to be widened.
+        headline: whether the line speaks for the claim.
+
+    Returns:
+        The finding; without an interval and inconclusive where too few runs are left.
+
+    Example:
+        >>> from ncjax.claims.runs import select_runs
+        >>> gap = np.array([1.0, 1.5, 2.0, 1.0, 0.5, 1.0])
+        >>> table = pd.DataFrame({"run": range(6), "step": 1, "learning_rate": range(6), "train/error": 0.0})
+        >>> finding = judge("B1", "gap", 1, "mean", select_runs(table),
+        ...                 lambda runs, weights: weights @ gap / weights.sum(axis=1),
+        ...                 finite=gap[None], across_settings=True, widen=True)
+        >>> str(finding.verdict), finding.units, finding.unit
+        ('supported', 6, 'settings')
+    """
+    kept = keep_runs(runs, np.isfinite(finite).all(axis=0))
+    units, unit = _units(kept, across_settings)
+    count = len(np.unique(units))
+    finding = Finding(
+        claim, line, Verdict.INCONCLUSIVE, statistic, claimed, runs=len(units), units=count, unit=unit,
+        headline=headline, diverged=runs.diverged, unsettled=runs.unsettled,
+    )  # fmt: skip
+    if count < MIN_UNITS:
+        value = float(of_weights(kept, np.ones((1, count)))[0]) if count else math.nan
+        note = f"too few runs for an interval: {count}, at least {MIN_UNITS} are needed"
+        return dataclasses.replace(finding, value=value, note=note)
+    interval = bootstrap_interval(lambda weights: of_weights(kept, weights), units, widen=widen)
+    note = ""
+    if across_settings and unit == "runs":
+        settings = len(np.unique(kept.settings))
+        few = "only one setting" if settings == 1 else f"only {settings} settings"
+        note = f"{few}: single runs are resampled, so the interval does not speak of other settings"
+    return dataclasses.replace(finding, verdict=decide(interval, claimed, count), note=note, **interval._asdict())
+
+
+def mean_finding(
+    claim: str,
+    line: str,
+    claimed: int,
+    statistic: str,
+    runs: Runs,
+    values: Float[np.ndarray, "runs"],
+    headline: bool = False,
+) -> Finding:
+    """A line whose statistic is the mean over runs of one number a run.
+
+    Args:
+        claim: key of the claim.
+        line: what is compared.
+        claimed: the sign of the mean that the claim predicts.
+        statistic: its name.
+        runs: the runs.
+        values: one number a run; a run with NaN takes no part.
+        headline: whether the line speaks for the claim.
+
+    Returns:
+        The finding.
+
+    Example:
+        >>> table = pd.DataFrame({"run": range(6), "step": 1, "learning_rate": range(6), "train/error": 0.0})
+        >>> finding = mean_finding("B1", "gap", 1, "mean", select_runs(table), -np.arange(1.0, 7.0))
+        >>> str(finding.verdict), finding.value
+        ('contradicted', -3.5)
+    """
+    numbers = values[np.isfinite(values)]
+    return judge(
+        claim, line, claimed, statistic, runs, lambda _, weights: weights @ numbers / weights.sum(axis=1),
+        finite=values[None], across_settings=True, widen=True, headline=headline,
+    )  # fmt: skip
+
+
+def _units(runs: Runs, across_settings: bool) -> tuple[Int[np.ndarray, "runs"], str]:
+    if across_settings and len(np.unique(runs.settings)) >= MIN_UNITS:
+        return runs.settings, "settings"
+    return np.arange(len(runs.final)), "runs"

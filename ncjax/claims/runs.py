@@ -1,0 +1,307 @@
+"""The runs that a claim may speak of: not diverged, trained into the terminal phase, one final row each."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+TERMINAL_ERROR = 0.05
+"""A run has reached the terminal phase, of which neural collapse speaks, when its final train error is at most this."""
+
+_BOOKKEEPING = ("run", "step", "epoch", "diverged", "workdir")
+_SMALLEST_LOSS = 1e-12
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Runs:
+    """Runs selected from a results table.
+
+    Attributes:
+        rows: every checkpoint of the selected runs, ordered by run and step; ``run`` is renumbered from 0.
+        final: the last checkpoint of each run, in the order of ``run``.
+        settings: number of each run's setting (all hyper-parameters but the seed), [runs].
+        axes: numeric hyper-parameters that vary, the seed left out.
+        diverged: how many runs were left out because they diverged.
+        unsettled: how many were left out because their final train error exceeds `TERMINAL_ERROR`.
+
+    Example:
+        >>> table = pd.DataFrame({"run": [0, 0, 1], "step": [0, 9, 9], "learning_rate": [0.1, 0.1, 0.2],
+        ...                       "train/error": [0.9, 0.0, 0.0]})
+        >>> runs = select_runs(table)
+        >>> len(runs.final), runs.axes
+        (2, ('learning_rate',))
+    """
+
+    rows: pd.DataFrame
+    final: pd.DataFrame
+    settings: Int[np.ndarray, "runs"]
+    axes: tuple[str, ...]
+    diverged: int
+    unsettled: int
+
+    def strata(self, axis: str | None = None) -> Int[np.ndarray, "runs"]:
+        """Numbers the groups of runs that may be compared with each other.
+
+        Args:
+            axis: the hyper-parameter that may differ within a group, beside the seed; None lets all numeric ones
+                differ and holds only those that are names, such as the model.
+
+        Returns:
+            Group of each run, [runs]. Runs of different workdirs never share one.
+
+        Example:
+            >>> table = pd.DataFrame({"run": [0, 1, 2], "step": 9, "learning_rate": [0.1, 0.2, 0.2],
+            ...                       "l2": [0.0, 0.0, 0.1], "train/error": 0.0})
+            >>> select_runs(table).strata("learning_rate").tolist()
+            [0, 0, 1]
+        """
+        held = [
+            name
+            for name in hyperparameters(self.final)
+            if name not in ("seed", axis) and (axis or not pd.api.types.is_numeric_dtype(self.final[name]))
+        ]
+        return _numbered(self.final, [*held, *(["workdir"] if "workdir" in self.final else [])])
+
+    def values(self, column: str) -> Float[np.ndarray, "runs"]:
+        """A column of the final checkpoints as floats.
+
+        Args:
+            column: its name in the results table.
+
+        Returns:
+            One number a run; NaN where it is missing or not finite.
+
+        Example:
+            >>> table = pd.DataFrame({"run": [0, 1], "step": 9, "train/error": [0.0, 0.01]})
+            >>> select_runs(table).values("train/error").tolist()
+            [0.0, 0.01]
+        """
+        return _finite(self.final[column])
+
+
+def hyperparameters(table: pd.DataFrame) -> list[str]:
+    """Names the swept hyper-parameters of a results table: columns that are neither measured nor bookkeeping.
+
+    Args:
+        table: the results table.
+
+    Returns:
+        Column names in the table's order, the seed among them.
+
+    Example:
+        >>> hyperparameters(pd.DataFrame(columns=["run", "step", "diverged", "l2", "seed", "train/loss", "time/train"]))
+        ['l2', 'seed']
+    """
+    return [str(name) for name in table.columns if "/" not in str(name) and name not in _BOOKKEEPING]
+
+
+def sweep_axes(table: pd.DataFrame) -> tuple[str, ...]:
+    """Names the numeric hyper-parameters that take more than one value, the seed left out.
+
+    Args:
+        table: the results table.
+
+    Returns:
+        Column names in the table's order.
+
+    Example:
+        >>> sweep_axes(pd.DataFrame({"learning_rate": [0.1, 0.2], "l2": [0.0, 0.0], "seed": [0, 1]}))
+        ('learning_rate',)
+    """
+    return tuple(
+        name
+        for name in hyperparameters(table)
+        if name != "seed" and pd.api.types.is_numeric_dtype(table[name]) and table[name].nunique() > 1
+    )
+
+
+def number_runs(table: pd.DataFrame) -> pd.DataFrame:
+    """Orders a results table by run and step and makes ``run`` unique over workdirs.
+
+    Args:
+        table: the results table; a column ``workdir`` tells the runs of several sweeps apart.
+
+    Returns:
+        A copy with ``run`` renumbered from 0 and a boolean ``diverged``, the last of the rows kept that share run and
+        step.
+
+    Raises:
+        ValueError: if the table is empty or lacks ``run`` or ``step``.
+
+    Example:
+        >>> table = pd.DataFrame({"workdir": ["a", "b"], "run": [0, 0], "step": [1, 1]})
+        >>> number_runs(table)["run"].tolist()
+        [0, 1]
+    """
+    for name in ("run", "step"):
+        if name not in table:
+            raise ValueError(f"the results table has no column {name!r}: every row must say its run and step")
+    if table.empty:
+        raise ValueError("the results table is empty: no run has reached a checkpoint yet")
+    key = ["workdir", "run"] if "workdir" in table else ["run"]
+    rows = table.assign(run=_numbered(table, key))
+    # Null counts as not diverged: a row is only written while its run is still being measured.
+    rows["diverged"] = rows["diverged"].eq(True) if "diverged" in rows else False
+    return rows.drop_duplicates(["run", "step"], keep="last").sort_values(["run", "step"], ignore_index=True)
+
+
+def final_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """The last checkpoint of each run, with ``diverged`` true if the run ever diverged.
+
+    Args:
+        table: the results table.
+
+    Returns:
+        One row a run, in the order of the renumbered ``run``.
+
+    Raises:
+        ValueError: if the table is empty or lacks ``run`` or ``step``.
+
+    Example:
+        >>> final_rows(pd.DataFrame({"run": [0, 0], "step": [0, 5], "diverged": [True, False]}))["diverged"].tolist()
+        [True]
+    """
+    rows = number_runs(table)
+    final = rows.groupby("run", as_index=False).tail(1).reset_index(drop=True)
+    return final.assign(diverged=rows.groupby("run")["diverged"].any().to_numpy())
+
+
+def select_runs(table: pd.DataFrame) -> Runs:
+    """Selects the runs that a claim on the terminal phase may speak of, and counts the others.
+
+    Args:
+        table: the results table.
+
+    Returns:
+        The runs that did not diverge and ended with a train error of at most `TERMINAL_ERROR`.
+
+    Raises:
+        ValueError: if the table is empty or lacks ``run``, ``step`` or ``train/error``.
+
+    Example:
+        >>> table = pd.DataFrame({"run": [0, 1, 2], "step": 9, "diverged": [False, True, False],
+        ...                       "train/error": [0.0, None, 0.7]})
+        >>> runs = select_runs(table)
+        >>> len(runs.final), runs.diverged, runs.unsettled
+        (1, 1, 1)
+    """
+    if "train/error" not in table:
+        raise ValueError(
+            "the results table has no column 'train/error': it tells which runs reached the terminal phase"
+        )
+    rows, final = number_runs(table), final_rows(table)
+    diverged = final["diverged"].to_numpy(dtype=bool)
+    settled = _finite(final["train/error"]) <= TERMINAL_ERROR
+    kept = ~diverged & settled
+    final = final[kept].reset_index(drop=True)
+    rows = rows[rows["run"].map(dict(enumerate(kept)))].reset_index(drop=True)
+    renumbered = {run: number for number, run in enumerate(final["run"])}
+    final, rows = (part.assign(run=part["run"].map(renumbered)) for part in (final, rows))
+    setting = [name for name in hyperparameters(final) if name != "seed"] + [
+        name for name in ("workdir",) if name in final
+    ]
+    return Runs(
+        rows,
+        final,
+        _numbered(final, setting),
+        sweep_axes(final),
+        int(diverged.sum()),
+        int((~diverged & ~settled).sum()),
+    )
+
+
+def keep_runs(runs: Runs, kept: Bool[np.ndarray, "runs"]) -> Runs:
+    """Keeps some of the selected runs.
+
+    Args:
+        runs: the selection.
+        kept: which of its runs stay.
+
+    Returns:
+        A smaller selection; rows and final rows keep their run numbers, settings are numbered anew without gaps.
+
+    Example:
+        >>> runs = select_runs(pd.DataFrame({"run": [0, 1], "step": 9, "l2": [0.0, 0.1], "train/error": 0.0}))
+        >>> keep_runs(runs, np.array([False, True])).settings.tolist()
+        [0]
+    """
+    final = runs.final[kept].reset_index(drop=True)
+    rows = runs.rows[runs.rows["run"].isin(final["run"])].reset_index(drop=True)
+    settings = np.unique(runs.settings[kept], return_inverse=True)[1].astype(np.int64)
+    return dataclasses.replace(runs, rows=rows, final=final, settings=settings)
+
+
+def at_equal_loss(runs: Runs, columns: tuple[str, ...]) -> Float[np.ndarray, "columns runs"]:
+    """Quantities at the moment when each run's train loss first reached the lowest level that all runs reached.
+
+    Between checkpoints the logarithm of the loss is taken as linear, and so is that of a quantity that is positive
+    throughout a run.
+
+    Args:
+        runs: the runs; their rows need ``train/loss``.
+        columns: quantities to read off.
+
+    Returns:
+        One row a column, one number a run; NaN where a run lacks two finite checkpoints.
+
+    Example:
+        >>> table = pd.DataFrame({"run": [0, 0, 1, 1], "step": [0, 9, 0, 9], "train/error": 0.0,
+        ...                       "train/loss": [1.0, 0.1, 1.0, 0.01], "train/cdnv": [1.0, 0.5, 1.0, 0.25]})
+        >>> at_equal_loss(select_runs(table), ("train/cdnv",)).round(3).tolist()
+        [[0.5, 0.5]]
+    """
+    histories = [
+        (np.log(np.maximum(_finite(rows["train/loss"]), _SMALLEST_LOSS)), [_finite(rows[name]) for name in columns])
+        for _, rows in runs.rows.groupby("run")
+    ]
+    reached = [np.nanmin(loss) for loss, _ in histories if np.isfinite(loss).any()]
+    level = max(reached, default=np.nan)
+    read = [[_at_first_crossing(loss, values, level) for values in quantities] for loss, quantities in histories]
+    return np.array(read, dtype=np.float64).reshape(len(histories), len(columns)).T
+
+
+def at_equal_epoch(runs: Runs, columns: tuple[str, ...]) -> Float[np.ndarray, "columns runs"]:
+    """Quantities at the last epoch that every run was measured at or after.
+
+    Args:
+        runs: the runs; their rows need ``epoch``.
+        columns: quantities to read off.
+
+    Returns:
+        One row a column, one number a run: the last checkpoint no later than the shortest run's end.
+
+    Example:
+        >>> table = pd.DataFrame({"run": [0, 1, 1], "step": [5, 5, 9], "epoch": [1.0, 1.0, 2.0], "train/error": 0.0,
+        ...                       "train/cdnv": [3.0, 2.0, 1.0]})
+        >>> at_equal_epoch(select_runs(table), ("train/cdnv",)).tolist()
+        [[3.0, 2.0]]
+    """
+    last = _finite(runs.final["epoch"]).min()
+    rows = runs.rows[_finite(runs.rows["epoch"]) <= last].groupby("run").tail(1)
+    return np.stack([_finite(rows[name]) for name in columns])
+
+
+def _at_first_crossing(loss: Float[np.ndarray, "t"], values: Float[np.ndarray, "t"], level: float) -> float:
+    known = np.isfinite(loss) & np.isfinite(values)
+    loss, values = loss[known], values[known]
+    if len(loss) < 2 or loss.min() > level:
+        return float("nan")
+    after = int(np.argmax(loss <= level))
+    if after == 0:
+        return float(values[0])
+    share = (loss[after - 1] - level) / (loss[after - 1] - loss[after])
+    if (values > 0).all():
+        return float(np.exp((1 - share) * np.log(values[after - 1]) + share * np.log(values[after])))
+    return float((1 - share) * values[after - 1] + share * values[after])
+
+
+def _numbered(table: pd.DataFrame, columns: list[str]) -> Int[np.ndarray, "rows"]:
+    if not columns:
+        return np.zeros(len(table), dtype=np.int64)
+    return table.groupby(columns, dropna=False, sort=True).ngroup().to_numpy(dtype=np.int64)
+
+
+def _finite(column: pd.Series) -> Float[np.ndarray, "rows"]:
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)

@@ -1,0 +1,26 @@
+"""Figures, the claims table for a terminal and the report page.
+
+A new figure is one new file with a `Plate` and one line in `ncjax.report.write.PLATES`.
+"""
+
+from ncjax.report.page import Illustration, render_page, run_table
+from ncjax.report.style import Plate, house_style, panels, save
+from ncjax.report.terminal import claims_text
+from ncjax.report.workdirs import read_descriptions, read_tables
+from ncjax.report.write import PLATES, Report, write_report
+
+__all__ = [
+    "PLATES",
+    "Illustration",
+    "Plate",
+    "Report",
+    "claims_text",
+    "house_style",
+    "panels",
+    "read_descriptions",
+    "read_tables",
+    "render_page",
+    "run_table",
+    "save",
+    "write_report",
+]

@@ -1,0 +1,202 @@
+"""The report as one self-contained HTML page: no network, images as data URIs."""
+
+import base64
+import json
+import math
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from ncjax.claims import CLAIMS, LEVEL, RESAMPLES, RULE, TERMINAL_ERROR, Finding, axis_name, final_rows, hyperparameters
+from ncjax.report.style import PIXELS_PER_INCH
+
+FINAL_COLUMNS = {
+    "train/loss": "train loss",
+    "train/error": "train error",
+    "test/error": "test error",
+    "train/geometric_complexity": "GC",
+    "train/geometric_collapse_tight": "geometric collapse",
+    "train/cdnv": "train CDNV",
+    "test/cdnv": "test CDNV",
+    "train/variance_ratio": "train variance ratio",
+    "test/variance_ratio": "test variance ratio",
+    "target/cdnv": "target CDNV",
+    "target/accuracy_1shot": "1-shot accuracy",
+    "target/accuracy_5shot": "5-shot accuracy",
+}
+
+
+class Illustration(NamedTuple):
+    """A figure as it stands on the page.
+
+    Attributes:
+        title: a few words.
+        claims: keys of the claims that it illustrates.
+        image: path of the PNG.
+        caption: what is drawn.
+        alt: the same for those who cannot see it, in a sentence.
+
+    Example:
+        >>> Illustration("Layers", ("B5",), Path("layers.png"), "…", "…").title
+        'Layers'
+    """
+
+    title: str
+    claims: tuple[str, ...]
+    image: Path
+    caption: str
+    alt: str
+
+
+def render_page(
+    table: pd.DataFrame,
+    findings: Sequence[Finding],
+    illustrations: Sequence[Illustration],
+    *,
+    title: str,
+    command: str,
+    config: dict[str, Any],
+    environment: dict[str, Any],
+    notes: Sequence[str] = (),
+) -> str:
+    """Renders the report page.
+
+    Args:
+        table: the results table.
+        findings: the claims' findings.
+        illustrations: the figures; their PNG files are read.
+        title: of the page.
+        command: that makes the report.
+        config: of the sweep, nested.
+        environment: versions, devices and so on, nested.
+        notes: lines that the reader must know, e.g. figures that could not be drawn.
+
+    Returns:
+        HTML.
+
+    Example:
+        >>> table = pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]})
+        >>> html = render_page(table, [], [], title="A & B", command="report", config={}, environment={})
+        >>> "<title>A &amp; B</title>" in html
+        True
+    """
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    surroundings = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    surroundings.filters["number"] = number_text
+    columns, rows = run_table(table)
+    figures = [
+        figure._asdict() | {"uri": _data_uri(figure.image), "size": _shown_size(figure.image)}
+        for figure in illustrations
+    ]
+    final = final_rows(table)
+    return surroundings.get_template("page.html").render(
+        title=title,
+        command=command,
+        claims=[(claim, [finding for finding in findings if finding.claim == claim.key]) for claim in CLAIMS],
+        figures=figures,
+        columns=columns,
+        rows=rows,
+        counts=_counts(final),
+        config=_flat(config),
+        environment=_flat(environment),
+        notes=notes,
+        rule=RULE,
+        level=f"{LEVEL:.0%}",
+        resamples=f"{RESAMPLES:,}",
+    )
+
+
+def run_table(table: pd.DataFrame) -> tuple[list[str], list[list[Any]]]:
+    """The grid of runs with their final values.
+
+    Args:
+        table: the results table.
+
+    Returns:
+        Column names, and one row a run: run, hyper-parameters, how it ended, last epoch, final values (None where there
+        is none).
+
+    Example:
+        >>> run_table(pd.DataFrame({"run": [4], "step": [9], "epoch": [1.0], "l2": [0.1], "train/error": [0.5]}))
+        (['run', 'L2', 'ended', 'epoch', 'train error'], [[4, 0.1, 'not terminal', 1.0, 0.5]])
+    """
+    final = final_rows(table)
+    # final_rows numbers runs over all workdirs; a reader looks for the numbers of the results file.
+    place = ["workdir", "run"] if "workdir" in table else ["run"]
+    own = table[place].drop_duplicates().sort_values(place, ignore_index=True)
+    swept = hyperparameters(final)
+    measured = [name for name in FINAL_COLUMNS if name in final]
+    error = final["train/error"] if "train/error" in final else pd.Series(np.nan, final.index)
+    ended = np.where(final["diverged"], "diverged", np.where(error <= TERMINAL_ERROR, "terminal", "not terminal"))
+    shown = own.assign(**{name: final[name] for name in swept}, ended=ended)
+    epoch = ["epoch"] if "epoch" in final else []
+    shown = shown.assign(**{name: final[name] for name in [*epoch, *measured]})
+    names = [*place, *map(axis_name, swept), "ended", *epoch, *(FINAL_COLUMNS[name] for name in measured)]
+    return names, [[_plain(value) for value in row] for row in shown.itertuples(index=False, name=None)]
+
+
+def number_text(value: Any) -> str:
+    """A value as short text: four significant digits, a dash for nothing.
+
+    Args:
+        value: a number, a name or None.
+
+    Returns:
+        Text.
+
+    Example:
+        >>> number_text(0.0000123456), number_text(12), number_text(None), number_text("terminal")
+        ('1.235e-5', '12', '–', 'terminal')
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if not isinstance(value, float):
+        return str(value)
+    text = f"{value:.4g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        text = f"{mantissa}e{int(exponent)}"
+    return text
+
+
+def _counts(final: pd.DataFrame) -> dict[str, int]:
+    settled = final["train/error"] <= TERMINAL_ERROR if "train/error" in final else pd.Series(False, final.index)
+    diverged = final["diverged"]
+    return {
+        "runs": len(final),
+        "terminal": int((settled & ~diverged).sum()),
+        "unsettled": int((~settled & ~diverged).sum()),
+        "diverged": int(diverged.sum()),
+    }
+
+
+def _data_uri(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _shown_size(path: Path) -> tuple[int, int]:
+    """Width and height on the page, at 110 pixels to the inch, so that letters are of one size in all figures."""
+    pixels = struct.unpack(">II", path.read_bytes()[16:24])
+    return round(pixels[0] * 110 / PIXELS_PER_INCH), round(pixels[1] * 110 / PIXELS_PER_INCH)
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            pairs += _flat(value, f"{prefix}{key}.")
+        else:
+            pairs.append((f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, default=str)))
+    return pairs

@@ -1,0 +1,66 @@
+"""The claims as aligned text for a terminal."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+from ncjax.claims import LEVEL, MIN_UNITS, RULE, TERMINAL_ERROR, Finding
+
+_WIDTHS = (2, 57, 14, 13, 6, 16, 5)
+
+
+def claims_text(findings: Sequence[Finding]) -> str:
+    """Lays the findings out as a table of at most 120 columns: each claim's headline, its other lines indented below.
+
+    Args:
+        findings: as `ncjax.claims.evaluate` returns them.
+
+    Returns:
+        Lines joined by newlines: the table, then how to read it.
+
+    Example:
+        >>> from ncjax.claims import Verdict
+        >>> finding = Finding("B1", "gap", Verdict.SUPPORTED, "log ratio", 1, 4.0, 3.9, 4.1, 12, 6, "settings", True)
+        >>> print(claims_text([finding]).splitlines()[2])
+        B1 gap supported log ratio 4.00 [ 3.90, 4.10] 12/6
+    """
+    level = f"{LEVEL:.0%} interval"
+    lines = [_row("", "evidence", "verdict", "statistic", "value", level, "n"), "─" * (sum(_WIDTHS) + len(_WIDTHS) - 1)]
+    said: set[tuple[str, str]] = set()
+    for finding in findings:
+        line = finding.line if finding.headline else "  " + finding.line
+        key = finding.claim if finding.headline else ""
+        interval = f"[{_number(finding.low)}, {_number(finding.high)}]" if math.isfinite(finding.low) else ""
+        count = f"{finding.runs}/{finding.units}" if finding.runs else ""
+        value = _number(finding.value) if math.isfinite(finding.value) else ""
+        lines.append(_row(key, line, str(finding.verdict), finding.statistic, value, interval, count))
+        wanted = finding.headline or not math.isfinite(finding.low)
+        if finding.note and wanted and (finding.claim, finding.note) not in said:
+            said.add((finding.claim, finding.note))
+            lines += textwrap.wrap(finding.note, 110, initial_indent="     ", subsequent_indent="     ")
+    return "\n".join([*lines, *textwrap.wrap(_legend(findings), 118)])
+
+
+def _legend(findings: Sequence[Finding]) -> str:
+    diverged = max((finding.diverged for finding in findings), default=0)
+    unsettled = max((finding.unsettled for finding in findings), default=0)
+    return (
+        f"n: runs/units that the bootstrap resamples (settings with all their seeds, or runs). Left out: {diverged} "
+        f"diverged, {unsettled} with a final train error above {TERMINAL_ERROR:g}. Verdict: {RULE}; fewer than "
+        f"{MIN_UNITS} units decide nothing."
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:5.2f}" if abs(value) < 100 else f"{value:5.0f}"
+
+
+def _row(*cells: str) -> str:
+    right = (4, 6)
+    fitted = [
+        cell if len(cell) <= width else cell[: width - 1] + "…" for cell, width in zip(cells, _WIDTHS, strict=True)
+    ]
+    return " ".join(
+        f"{cell:>{width}}" if number in right else f"{cell:<{width}}"
+        for number, (cell, width) in enumerate(zip(fitted, _WIDTHS, strict=True))
+    ).rstrip()

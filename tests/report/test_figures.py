@@ -1,0 +1,161 @@
+"""What the figures show is the data: artists are asked for what they carry."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from ncjax.report import (
+    PLATES,
+    complexity_and_collapse,
+    complexity_and_transfer,
+    layers,
+    save,
+    train_and_test,
+    trajectories,
+)
+from ncjax.report.through_time import drawn_rows
+from tests.claims.synthetic import TAPS, sweep_table, with_diverged
+
+
+def artists(figure: Figure, name: str) -> list:
+    """The artists that carry measurements and whose gid begins with the name."""
+    return [
+        artist
+        for axes in figure.axes
+        for artist in (*axes.lines, *axes.images)
+        if str(artist.get_gid()).startswith(name)
+    ]
+
+
+def test_thick_lines_are_geometric_means_over_runs_of_a_value() -> None:
+    table = sweep_table()
+    figure = trajectories.draw(table)
+    [line] = artists(figure, "data/train/cdnv/0.06")
+    chosen = table[table["learning_rate"] == 0.06]
+    expected = chosen.groupby("epoch")["train/cdnv"].apply(lambda values: np.exp(np.log(values).mean()))
+    np.testing.assert_array_equal(line.get_xdata(), expected.index)
+    np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_thin_lines_are_the_runs() -> None:
+    table = sweep_table()
+    panel = trajectories.draw(table).axes[0]
+    thin = [line for line in panel.lines if line.get_gid() is None]
+    assert len(thin) == 12
+    first = table[table["run"] == 0]
+    np.testing.assert_allclose(np.asarray(thin[0].get_ydata(), float), first["train/geometric_complexity"])
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        (sweep_table(), 2),
+        (sweep_table(batch_sizes=(16, 32), seeds=1), 3),
+        (sweep_table(l2s=(0.0,)), 1),
+        (sweep_table(learning_rates=(0.1,), l2s=(0.0,), seeds=3), 1),
+    ],
+    ids=["two axes", "three axes", "one axis", "seeds only"],
+)
+def test_trajectories_have_a_row_for_each_axis(table: pd.DataFrame, rows: int) -> None:
+    assert len(trajectories.draw(table).axes) == 3 * rows
+
+
+def test_each_point_is_the_end_of_a_run() -> None:
+    table = sweep_table()
+    points = artists(complexity_and_collapse.draw(table), "data/train/cdnv")
+    drawn = np.array([(point.get_xdata()[0], point.get_ydata()[0]) for point in points])
+    final = table[table["epoch"] == 31]
+    np.testing.assert_array_equal(drawn, final[["train/geometric_complexity", "train/cdnv"]])
+
+
+def test_transfer_is_drawn_against_source_complexity() -> None:
+    table = sweep_table()
+    points = artists(complexity_and_transfer.draw(table), "data/target/accuracy_5shot")
+    drawn = np.array([(point.get_xdata()[0], point.get_ydata()[0]) for point in points])
+    final = table[table["epoch"] == 31]
+    np.testing.assert_array_equal(drawn, final[["train/geometric_complexity", "target/accuracy_5shot"]])
+
+
+def test_runs_out_of_the_terminal_phase_are_hollow() -> None:
+    table = sweep_table()
+    table.loc[table["run"] == 7, "train/error"] = 0.3
+    points = artists(complexity_and_collapse.draw(table), "data/train/cdnv")
+    assert [number for number, point in enumerate(points) if point.get_markerfacecolor() == "white"] == [7]
+
+
+@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
+def test_diverged_runs_are_not_drawn(plate) -> None:
+    table = sweep_table()
+    lost, without = plate.draw(with_diverged(table, 5)), plate.draw(table[table["run"] != 5])
+    for one, other in zip(lost.axes, without.axes, strict=True):
+        for first, second in zip(one.lines, other.lines, strict=True):
+            np.testing.assert_array_equal(first.get_ydata(), second.get_ydata())
+        for first, second in zip(one.images, other.images, strict=True):
+            np.testing.assert_array_equal(first.get_array(), second.get_array())
+
+
+def test_train_and_test_curves_are_the_variance_ratios() -> None:
+    table = sweep_table(learning_rates=(0.1,), l2s=(0.0,), seeds=1)
+    figure = train_and_test.draw(table)
+    for split in ("train", "test"):
+        [line] = artists(figure, f"data/{split}/")
+        np.testing.assert_allclose(line.get_ydata(), table[f"{split}/variance_ratio"])
+    [line] = artists(figure, "data/quotient/")
+    np.testing.assert_allclose(line.get_ydata(), table["test/variance_ratio"] / table["train/variance_ratio"])
+
+
+def test_heat_map_has_layers_upwards_and_time_rightwards() -> None:
+    table = sweep_table(learning_rates=(0.1,), l2s=(0.0,), seeds=1).assign(**{"train/error": 0.0})
+    figure = layers.draw(table)
+    [image] = artists(figure, "data/layer")
+    expected = table[[f"layer/{tap}/variance_ratio" for tap in TAPS]].to_numpy().T
+    np.testing.assert_allclose(image.get_array(), expected)
+    assert image.origin == "lower"
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(TAPS)
+
+
+def test_train_and_test_heat_maps_share_one_colour_scale() -> None:
+    train, test = (artists(layers.draw(sweep_table()), f"data/{name}")[0] for name in ("layer", "test_layer"))
+    assert train.get_clim() == test.get_clim()
+
+
+def test_checkpoints_of_different_batch_sizes_fall_on_one_epoch() -> None:
+    table = sweep_table(batch_sizes=(16, 32), seeds=1)
+    table["epoch"] *= np.where(table["batch_size"] == 16, 1.0, 1.01)
+    assert drawn_rows(table)["epoch"].nunique() == 9
+
+
+@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
+def test_words_of_a_figure_fit_its_table(plate) -> None:
+    caption = plate.caption(with_diverged(sweep_table(), 3))
+    assert "11 " in caption or "1 diverged" in caption
+    assert plate.alt(sweep_table()).endswith(".")
+
+
+def test_png_and_pdf_are_reproducible(tmp_path: Path) -> None:
+    table = sweep_table(seeds=1)
+    for name in ("one", "two"):
+        save(complexity_and_collapse.draw(table), tmp_path, name)
+    for ending in ("png", "pdf"):
+        assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
+def test_no_tick_label_overlaps_its_neighbour(plate) -> None:
+    figure = plate.draw(sweep_table())
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis, low, high in ((axes.xaxis, 0, 2), (axes.yaxis, 1, 3)):
+            boxes = [label.get_window_extent().extents for label in axis.get_ticklabels() if label.get_text()]
+            shown = sorted((box for box in boxes if _within(axes, box)), key=lambda box: box[low])
+            assert all(before[high] <= after[low] for before, after in itertools.pairwise(shown))
+
+
+def _within(axes, box: np.ndarray) -> bool:
+    left, bottom, right, top = axes.get_window_extent().extents
+    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    return left - 1 <= middle[0] <= right + 1 or bottom - 1 <= middle[1] <= top + 1
