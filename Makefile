@@ -11,7 +11,7 @@ quickstart: $(VENV)/installed  ## train a sweep, measure it, transfer it, report
 	$(BIN)/python -m experiments.report --workdir=$(WORKDIR)
 
 test: $(VENV)/installed-test  ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/installed-test  ## style and types
 	$(BIN)/ruff check

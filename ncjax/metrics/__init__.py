@@ -1,0 +1,84 @@
+"""Neural collapse and geometric complexity of any network: plain arrays and functions in, numbers out."""
+
+from ncjax.metrics.bootstrap import Interval, bootstrap, bootstrap_splits, resample_within_classes
+from ncjax.metrics.class_means import squared_distances
+from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
+from ncjax.metrics.collapse import (
+    between_variance,
+    cdnv,
+    cdnv_matrix,
+    nc1,
+    spectrum_between,
+    spectrum_within,
+    variance_ratio,
+    vci,
+)
+from ncjax.metrics.complexity import class_mean_complexity, geometric_complexity, geometric_complexity_by_layer
+from ncjax.metrics.estimate import Estimate
+from ncjax.metrics.geometric_collapse import (
+    Chain,
+    chain,
+    geometric_collapse_pooled,
+    geometric_collapse_tight,
+    nearest_mean_bound,
+    poincare_lower_bound,
+)
+from ncjax.metrics.mse_decomposition import MSEDecomposition, mse_decomposition
+from ncjax.metrics.nearest_mean import classify, held_out_report, nc4, ncc_error, nearest_class_mean
+from ncjax.metrics.penalty import complexity_penalty
+from ncjax.metrics.report import collapse_report, collapse_report_by_layer
+from ncjax.metrics.row_independence import check_row_independence
+from ncjax.metrics.simplex import (
+    hyperspherical_uniformity,
+    nc2_equiangularity,
+    nc2_equinorm,
+    nc2_etf,
+    nc2_maxangle,
+    nc3,
+)
+
+__all__ = [
+    "Chain",
+    "ClassStats",
+    "Estimate",
+    "Interval",
+    "MSEDecomposition",
+    "all_reduce",
+    "between_variance",
+    "bootstrap",
+    "bootstrap_splits",
+    "cdnv",
+    "cdnv_matrix",
+    "chain",
+    "check_row_independence",
+    "class_mean_complexity",
+    "class_stats",
+    "classify",
+    "collapse_report",
+    "collapse_report_by_layer",
+    "complexity_penalty",
+    "geometric_collapse_pooled",
+    "geometric_collapse_tight",
+    "geometric_complexity",
+    "geometric_complexity_by_layer",
+    "held_out_report",
+    "hyperspherical_uniformity",
+    "mse_decomposition",
+    "nc1",
+    "nc2_equiangularity",
+    "nc2_equinorm",
+    "nc2_etf",
+    "nc2_maxangle",
+    "nc3",
+    "nc4",
+    "ncc_error",
+    "nearest_class_mean",
+    "nearest_mean_bound",
+    "poincare_lower_bound",
+    "resample_within_classes",
+    "spectrum_between",
+    "spectrum_within",
+    "squared_distances",
+    "variance_ratio",
+    "vci",
+]

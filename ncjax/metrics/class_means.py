@@ -1,0 +1,230 @@
+"""Geometry of the class means: centring, pairwise distances, and the inverse of their covariance."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from ncjax.metrics.class_stats import ClassStats
+from ncjax.metrics.compensated import accurate_matmul, divide, sum_rows, two_sum
+
+highest_matmul = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+
+
+class MeanBasis(NamedTuple):
+    """Directions that the centred class means span, with what is needed to invert the between-class covariance.
+
+    The covariance is `rows.T @ diag(scale**2) @ rows / C`, its pseudo-inverse `C * dual.T @ diag(scale**-2) @ dual`.
+
+    Attributes:
+        kept: [r] which of the r = min(C, d) directions carry a mean; the others are zero rows.
+        scale: [r] singular values of the centred means, 1 where not kept.
+        rows: [r, d] directions, orthonormal up to the rounding of a singular value decomposition.
+        dual: [r, d] the dual rows, `dual @ rows.T` is the identity.
+    """
+
+    kept: Bool[Array, "r"]
+    scale: Float[Array, "r"]
+    rows: Float[Array, "r d"]
+    dual: Float[Array, "r d"]
+
+
+def present(stats: ClassStats) -> Bool[Array, "C"]:
+    """Which classes have a sample.
+
+    Args:
+        stats: Statistics by class.
+
+    Returns:
+        [C] booleans.
+    """
+    return stats.counts > 0
+
+
+def num_present(stats: ClassStats) -> Float[Array, ""]:
+    """Number of classes that have a sample, as a float of the statistics' type.
+
+    Args:
+        stats: Statistics by class.
+
+    Returns:
+        A scalar.
+    """
+    return jnp.sum(present(stats)).astype(stats.means.dtype)
+
+
+def num_samples(stats: ClassStats) -> Float[Array, ""]:
+    """Number of samples of all classes, as a float of the statistics' type.
+
+    Args:
+        stats: Statistics by class.
+
+    Returns:
+        A scalar.
+    """
+    return jnp.sum(stats.counts).astype(stats.means.dtype)
+
+
+def mean_over_classes(stats: ClassStats, values: Float[Array, "C *rest"]) -> Float[Array, "*rest"]:
+    """Unweighted mean over the classes that have a sample; not a number if there is none.
+
+    Args:
+        stats: Statistics that tell which classes are present.
+        values: [C, ...] one value a class.
+
+    Returns:
+        The mean over the first axis.
+    """
+    shape = (-1,) + (1,) * (values.ndim - 1)
+    return jnp.sum(jnp.where(present(stats).reshape(shape), values, 0), axis=0) / num_present(stats)
+
+
+def pair_mean(stats: ClassStats, values: Float[Array, "C C"]) -> Float[Array, ""]:
+    """Mean over the ordered pairs of distinct classes that both have a sample; not a number if there is none.
+
+    Args:
+        stats: Statistics that tell which classes are present.
+        values: [C, C] one value a pair.
+
+    Returns:
+        A scalar.
+    """
+    count = num_present(stats)
+    return jnp.sum(jnp.where(distinct_pairs(stats), values, 0)) / (count * (count - 1))
+
+
+def distinct_pairs(stats: ClassStats) -> Bool[Array, "C C"]:
+    """Which ordered pairs are of two different classes that both have a sample.
+
+    Args:
+        stats: Statistics that tell which classes are present.
+
+    Returns:
+        [C, C] booleans.
+    """
+    there = present(stats)
+    return there[:, None] & there[None, :] & ~jnp.eye(stats.num_classes, dtype=bool)
+
+
+@jax.jit
+def centred_means(stats: ClassStats) -> tuple[Float[Array, "C d"], Float[Array, "C d"]]:
+    """Class means minus their unweighted mean, as a high-order and a low-order part; zero rows for absent classes.
+
+    Args:
+        stats: Statistics by class.
+
+    Returns:
+        Two [C, d] arrays whose sum is m_c - m_G.
+
+    Example:
+        >>> stats = ClassStats.from_batch(jnp.array([[1.0], [4.0]]), jnp.array([0, 1]), num_classes=2)
+        >>> high, low = centred_means(stats)
+        >>> high[:, 0].tolist()
+        [-1.5, 1.5]
+    """
+    there = present(stats)[:, None]
+    total = sum_rows(jnp.where(there, stats.means, 0), jnp.where(there, stats.means_low, 0))
+    centre, centre_low = divide(*total, num_present(stats))
+    high, error = two_sum(stats.means, jnp.broadcast_to(-centre, stats.means.shape))
+    high, low = two_sum(high, error + (stats.means_low - centre_low[None, :]))
+    return jnp.where(there, high, 0), jnp.where(there, low, 0)
+
+
+@jax.jit
+def squared_distances(stats: ClassStats) -> Float[Array, "C C"]:
+    """Squared distances between class means, by differences.
+
+    Close pairs keep their digits, as they would not in a Gram matrix. Takes O(C^2 d) time and O(C^2 + C d) memory; 0.4
+    s for 1,000 classes in 2,048 dimensions on two CPU cores.
+
+    Args:
+        stats: Statistics by class.
+
+    Returns:
+        [C, C] |m_i - m_j|^2; rows and columns of absent classes mean nothing.
+
+    Example:
+        >>> stats = ClassStats.from_batch(jnp.array([[1.0], [4.0]]), jnp.array([0, 1]), num_classes=2)
+        >>> squared_distances(stats).tolist()
+        [[0.0, 9.0], [9.0, 0.0]]
+    """
+    high, low = centred_means(stats)
+    classes, dim = high.shape
+
+    @jax.checkpoint
+    def row(mean: tuple[Array, Array]) -> Array:
+        return jnp.sum(((mean[0] - high) + (mean[1] - low)) ** 2, axis=-1)
+
+    def broadcast_row(mean: tuple[Array, Array]) -> Array:
+        return row((mean[0][None, :], mean[1][None, :]))
+
+    return lax.map(broadcast_row, (high, low), batch_size=max(1, min(classes, 2**22 // (classes * dim))))
+
+
+@jax.jit
+def mean_basis(stats: ClassStats) -> MeanBasis:
+    """Basis in which the between-class covariance is diagonal and inverted without loss.
+
+    A singular value decomposition in single precision knows the small directions only to eps * s_max / s_min; a Gram
+    matrix squares that. Here the decomposition only proposes directions: the means are projected on them with an
+    accurate product, after which what remains is well conditioned. The error of the proposal enters squared, and no
+    derivative passes through it.
+
+    At most min(d, C - 1) directions are kept (C the classes present), and of these the ones above the rounding of the
+    decomposition.
+
+    Args:
+        stats: Statistics by class.
+
+    Returns:
+        The basis.
+
+    Example:
+        >>> stats = ClassStats.from_batch(jnp.array([[1.0, 0.0], [4.0, 0.0]]), jnp.array([0, 1]), num_classes=2)
+        >>> basis = mean_basis(stats)
+        >>> basis.kept.tolist(), f"{float(basis.scale[0]):.4f}"
+        ([True, False], '2.1213')
+    """
+    high, low = centred_means(stats)
+    left, singular, _ = jnp.linalg.svd(lax.stop_gradient(high), full_matrices=False)
+    kept = jnp.arange(singular.shape[0]) < max_rank(stats)
+    cutoff = 2 * max(high.shape) ** 0.5 * jnp.finfo(high.dtype).eps
+    # A comparison with NaN is false: written this way round, NaN stays and shows.
+    kept = kept & ~(singular <= cutoff * singular[0])
+    scale = jnp.where(kept, singular, 1)
+    rows = accurate_matmul(jnp.where(kept[:, None], left.T / scale[:, None], 0), high, low)
+    gram = highest_matmul(rows, rows.T) + jnp.diag((~kept).astype(rows.dtype))
+    dual = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(gram), True), rows)
+    return MeanBasis(kept, scale, rows, dual)
+
+
+def max_rank(stats: ClassStats) -> Float[Array, ""]:
+    """Largest rank that the between-class covariance can have: min(d, C - 1), C the number of classes present.
+
+    Args:
+        stats: Statistics by class.
+
+    Returns:
+        A scalar, as a float.
+    """
+    return jnp.minimum(jnp.asarray(stats.dim, stats.means.dtype), num_present(stats) - 1)
+
+
+def within_covariance(stats: ClassStats) -> Float[Array, "d d"]:
+    """Within-class covariance (1/n) sum_i (h_i - m_{y_i})(h_i - m_{y_i})^T.
+
+    Args:
+        stats: Statistics with a scatter matrix.
+
+    Returns:
+        [d, d] matrix.
+
+    Raises:
+        ValueError: The statistics were built without a scatter matrix.
+    """
+    if stats.scatter is None:
+        raise ValueError("stats must hold the within-class scatter for this quantity: build them with scatter=True")
+    return stats.scatter / num_samples(stats)

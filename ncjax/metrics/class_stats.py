@@ -1,0 +1,324 @@
+"""ClassStats: the one sufficient statistic of neural collapse, built in one pass and merged without cancellation."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, as_mask
+from ncjax.metrics.compensated import rounded, two_sum
+
+# Rows to sum in one go: a running sum of single floats loses about the square root of its length in units of its
+# rounding.
+_STAGE = 4096
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class ClassStats:
+    """Counts, means and centred second moments of features by class.
+
+    A pytree of full shape from the start, so it can be the carry of `lax.scan` and the operand of a reduction over
+    devices. `merge` is associative up to rounding and `empty` is its exact identity. The second moments are sums of
+    squared deviations from the class means, never E|h|^2 - |m|^2, which turns negative at deep collapse; the means keep
+    a low-order part for the same reason.
+
+    Attributes:
+        counts: [C] number of samples of each class (int32).
+        means: [C, d] class means, rounded.
+        means_low: [C, d] what rounding took from the means: the mean is `means + means_low`.
+        within: [C] sum over the samples of each class of |h - m_c|^2.
+        scatter: [d, d] sum over all samples of (h - m_y)(h - m_y)^T, or None where it was not asked for.
+
+    Source: Chan, Golub, LeVeque, "Algorithms for computing the sample variance" (1983), equation 2.1.
+
+    Example:
+        >>> features, labels = jnp.array([[0.0, 1.0], [0.0, 3.0], [5.0, 5.0]]), jnp.array([0, 0, 1])
+        >>> stats = ClassStats.from_batch(features, labels, num_classes=2)
+        >>> stats.means.tolist(), stats.within.tolist()
+        ([[0.0, 2.0], [5.0, 5.0]], [2.0, 0.0])
+    """
+
+    # Transformations of pytrees put batched arrays, shapes and shardings in these places: no shape can be promised
+    # here.
+    counts: Any
+    means: Any
+    means_low: Any
+    within: Any
+    scatter: Any
+
+    @classmethod
+    def empty(cls, num_classes: int, dim: int, scatter: bool = True, dtype: Any = jnp.float32) -> "ClassStats":
+        """Statistics of no sample: the identity of `merge`.
+
+        Args:
+            num_classes: Number of classes C.
+            dim: Number of features d.
+            scatter: Whether to hold the [d, d] within-class scatter that nc1, vci and the spectra need.
+            dtype: Float type of the moments; half precision becomes float32.
+
+        Returns:
+            Statistics with all counts zero.
+
+        Example:
+            >>> ClassStats.empty(num_classes=3, dim=2).means.shape
+            (3, 2)
+        """
+        dtype = jnp.promote_types(dtype, jnp.float32)
+        zeros = partial(jnp.zeros, dtype=dtype)
+        return cls(
+            counts=jnp.zeros(num_classes, jnp.int32),
+            means=zeros((num_classes, dim)),
+            means_low=zeros((num_classes, dim)),
+            within=zeros(num_classes),
+            scatter=zeros((dim, dim)) if scatter else None,
+        )
+
+    @classmethod
+    def from_batch(
+        cls,
+        features: Float[ArrayLike, "n d"],
+        labels: Int[ArrayLike, "n"],
+        num_classes: int,
+        mask: Bool[ArrayLike, "n"] | None = None,
+        scatter: bool = True,
+    ) -> "ClassStats":
+        """Statistics of one batch.
+
+        Args:
+            features: [n, d] floats. Half precision is accumulated in float32; float64 stays float64.
+            labels: [n] integers from 0 to C - 1.
+            num_classes: Number of classes C.
+            mask: [n] booleans; rows where it is false do not count, whatever they hold (NaN too).
+            scatter: Whether to accumulate the [d, d] within-class scatter; without it memory is O(C d).
+
+        Returns:
+            The statistics.
+
+        Raises:
+            ValueError: A shape or type does not fit, or a label is out of range. Under a trace labels cannot be looked
+                at: there a row with a label out of range is dropped, as if masked.
+
+        Example:
+            >>> stats = ClassStats.from_batch(jnp.ones((4, 2)), jnp.array([0, 0, 1, 1]), num_classes=3)
+            >>> stats.counts.tolist()
+            [2, 2, 0]
+        """
+        features = as_float("features", features, ndim=2)
+        rows = features.shape[0]
+        if num_classes < 1:
+            raise ValueError(f"num_classes must be at least 1, got {num_classes}")
+        labels = as_labels(labels, rows, num_classes, as_mask(mask, rows))
+        return cls(**_moments(features, labels, num_classes, scatter))
+
+    def merge(self, other: "ClassStats") -> "ClassStats":
+        """Statistics of the union of two disjoint sets of samples.
+
+        Args:
+            other: Statistics of the same shape and type.
+
+        Returns:
+            The merged statistics; merging with `empty` changes no bit.
+
+        Raises:
+            ValueError: The shapes differ, or only one of the two holds a scatter matrix.
+
+        Example:
+            >>> one = ClassStats.from_batch(jnp.array([[1.0]]), jnp.array([0]), num_classes=1)
+            >>> two = ClassStats.from_batch(jnp.array([[3.0]]), jnp.array([0]), num_classes=1)
+            >>> one.merge(two).means.tolist(), one.merge(two).within.tolist()
+            ([[2.0]], [2.0])
+        """
+        if self.means.shape != other.means.shape:
+            raise ValueError(
+                f"statistics to merge must have one shape, got means {self.means.shape} and {other.means.shape}"
+            )
+        if (self.scatter is None) != (other.scatter is None):
+            raise ValueError("statistics to merge must both hold a scatter matrix or both none, got one of each")
+        return _merged(self, other)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes C, present or not."""
+        return self.means.shape[-2]
+
+    @property
+    def dim(self) -> int:
+        """Number of features d."""
+        return self.means.shape[-1]
+
+    @property
+    def variances(self) -> Float[Array, "C"]:
+        """[C] population variance of each class, mean of |h - m_c|^2; zero where a class has no sample."""
+        return self.within / jnp.maximum(self.counts, 1).astype(self.within.dtype)
+
+
+def class_stats(
+    features: Float[ArrayLike, "n d"],
+    labels: Int[ArrayLike, "n"],
+    num_classes: int,
+    mask: Bool[ArrayLike, "n"] | None = None,
+    scatter: bool = True,
+) -> ClassStats:
+    """Statistics of features by class, from which every measure of collapse follows.
+
+    Args:
+        features: [n, d] floats. Half precision is accumulated in float32; float64 stays float64.
+        labels: [n] integers from 0 to C - 1.
+        num_classes: Number of classes C.
+        mask: [n] booleans; rows where it is false do not count, whatever they hold.
+        scatter: Whether to accumulate the [d, d] within-class scatter that nc1, vci and the spectra need.
+
+    Returns:
+        The statistics.
+
+    Raises:
+        ValueError: As `ClassStats.from_batch`.
+
+    Example:
+        >>> stats = class_stats(jnp.array([[0.0], [2.0], [5.0]]), jnp.array([0, 0, 1]), num_classes=2)
+        >>> stats.variances.tolist()
+        [1.0, 0.0]
+    """
+    return ClassStats.from_batch(features, labels, num_classes, mask=mask, scatter=scatter)
+
+
+def all_reduce(stats: ClassStats, axis_name: str | tuple[str, ...]) -> ClassStats:
+    """Merge the statistics that the members of a mapped axis hold, under `shard_map` or `vmap`.
+
+    Every member first agrees on a rounded common mean, then sends its moments about that mean: two sums over the axis,
+    O(C d) numbers (and one d x d matrix if there is a scatter). Gathering all statistics and merging them in turn would
+    need the scatter matrix once a device.
+
+    Args:
+        stats: This member's statistics.
+        axis_name: Name of the mapped axis, or several names.
+
+    Returns:
+        The statistics of all members together, the same on each.
+
+    Raises:
+        NameError: No axis of this name is mapped.
+
+    Example:
+        >>> features, labels = jnp.arange(4.0).reshape(2, 2, 1), jnp.zeros((2, 2), int)
+        >>> parts = jax.vmap(lambda h, y: ClassStats.from_batch(h, y, 1))(features, labels)
+        >>> jax.vmap(lambda part: all_reduce(part, "batch"), axis_name="batch")(parts).means[:, 0, 0].tolist()
+        [1.5, 1.5]
+    """
+    dtype = stats.means.dtype
+    own = stats.counts.astype(dtype)
+    counts = lax.psum(stats.counts, axis_name)
+    total = jnp.maximum(counts, 1).astype(dtype)
+    share = (own / total)[:, None]
+    common = lax.psum(rounded(stats.means * share), axis_name)
+    # Where a class is absent here its mean is a zero that means nothing.
+    difference, lost = two_sum(stats.means, -common)
+    difference = jnp.where((stats.counts > 0)[:, None], difference + (lost + stats.means_low), 0)
+    shift = lax.psum(difference * share, axis_name)
+    high, low = two_sum(common, shift)
+    deviation = difference - shift
+    within = stats.within + own * jnp.sum(deviation**2, axis=-1)
+    scatter = None
+    if stats.scatter is not None:
+        scatter = lax.psum(stats.scatter + _weighted_gram(deviation, own), axis_name)
+    return ClassStats(counts, high, low, lax.psum(within, axis_name), scatter)
+
+
+@jax.jit
+def _merged(ours: ClassStats, theirs: ClassStats) -> ClassStats:
+    dtype = ours.means.dtype
+    n, m = ours.counts.astype(dtype), theirs.counts.astype(dtype)
+    share = m / jnp.maximum(n + m, 1)
+    difference, lost = two_sum(theirs.means, -ours.means)
+    difference = difference + (lost + (theirs.means_low - ours.means_low))
+    high, error = two_sum(ours.means, difference * share[:, None])
+    high, low = two_sum(high, error + ours.means_low)
+    weight = n * share
+    scatter = None
+    if ours.scatter is not None:
+        scatter = ours.scatter + theirs.scatter + _weighted_gram(difference, weight)
+    # A class that only one side has keeps that side's mean to the last bit.
+    only_ours, only_theirs = (theirs.counts == 0)[:, None], (ours.counts == 0)[:, None]
+    pick = lambda merged, a, b: jnp.where(only_ours, a, jnp.where(only_theirs, b, merged))  # noqa: E731
+    return ClassStats(
+        counts=ours.counts + theirs.counts,
+        means=pick(high, ours.means, theirs.means),
+        means_low=pick(low, ours.means_low, theirs.means_low),
+        within=ours.within + theirs.within + weight * jnp.sum(difference**2, axis=-1),
+        scatter=scatter,
+    )
+
+
+@partial(jax.jit, static_argnames=("num_classes", "scatter"))
+def _moments(features: Array, labels: Array, num_classes: int, scatter: bool) -> dict[str, Array | None]:
+    rows = features.shape[0]
+    counted = labels < num_classes
+    features = jnp.where(counted[:, None], features, 0)
+    counts = jax.ops.segment_sum(counted.astype(jnp.int32), labels, num_classes)
+    n = jnp.maximum(counts, 1).astype(features.dtype)[:, None]
+    if rows == 0:
+        return vars(ClassStats.empty(num_classes, features.shape[1], scatter, features.dtype))
+
+    # Deviations from one sample of the class are exact where collapse is deep, and free of any common offset.
+    first = jax.ops.segment_min(jnp.where(counted, jnp.arange(rows), rows), labels, num_classes)
+    anchor = lax.stop_gradient(jnp.where(counts[:, None] > 0, features[jnp.clip(first, 0, rows - 1)], 0))
+    row_class = jnp.minimum(labels, num_classes - 1)
+    deviation = jnp.where(counted[:, None], features - anchor[row_class], 0)
+    shift = _class_sums(deviation, labels, num_classes) / n
+    deviation = jnp.where(counted[:, None], deviation - shift[row_class], 0)
+    # The first sum carries the anchor's own deviation and rounds accordingly; this one is about zero and rounds to
+    # nothing.
+    residual = _class_sums(deviation, labels, num_classes) / n
+    high, error = two_sum(anchor, shift)
+    high, low = two_sum(high, error + residual)
+    stage = jnp.arange(rows) // _STAGE
+    squares = jax.ops.segment_sum(
+        jnp.sum(deviation**2, axis=-1), stage * (num_classes + 1) + labels, (rows // _STAGE + 1) * (num_classes + 1)
+    )
+    within = jnp.sum(squares.reshape(-1, num_classes + 1), axis=0)[:num_classes]
+    within = jnp.maximum(within - n[:, 0] * jnp.sum(residual**2, axis=-1), 0)
+    return {
+        "counts": counts,
+        "means": high,
+        "means_low": low,
+        "within": within,
+        "scatter": _gram(deviation) if scatter else None,
+    }
+
+
+def _class_sums(rows: Float[Array, "n d"], labels: Int[Array, "n"], num_classes: int) -> Float[Array, "C d"]:
+    """Sum the rows of each class.
+
+    On a CPU scattered adds take 4 ms where the product with one-hot labels takes 34 (n=50,000, d=512, C=100; at C=1,000
+    5 and 300 ms). Elsewhere the product: scattered adds there run in no fixed order, and so differ from run to run.
+    """
+    return lax.platform_dependent(
+        rows,
+        labels,
+        cpu=lambda rows, labels: jax.ops.segment_sum(rows, labels, num_classes),
+        default=lambda rows, labels: jnp.matmul(
+            jax.nn.one_hot(labels, num_classes, dtype=rows.dtype, axis=0), rows, precision=lax.Precision.HIGHEST
+        ),
+    )
+
+
+def _gram(rows: Float[Array, "n d"]) -> Float[Array, "d d"]:
+    """Gram matrix of the rows, in stages of bounded length for the sake of its digits."""
+    length = 4 * _STAGE
+    whole = rows.shape[0] // length * length
+    product = lambda part: jnp.matmul(part.T, part, precision=lax.Precision.HIGHEST)  # noqa: E731
+    total = product(rows[whole:])
+    if whole == 0:
+        return total
+    return lax.scan(
+        lambda sum_, part: (sum_ + product(part), None), total, rows[:whole].reshape(-1, length, rows.shape[1])
+    )[0]
+
+
+def _weighted_gram(rows: Float[Array, "C d"], weights: Float[Array, "C"]) -> Float[Array, "d d"]:
+    return jnp.matmul((rows * weights[:, None]).T, rows, precision=lax.Precision.HIGHEST)

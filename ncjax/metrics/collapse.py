@@ -1,0 +1,246 @@
+"""Variability collapse: how small the spread within classes is against the spread between them."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from ncjax.metrics.class_means import (
+    centred_means,
+    distinct_pairs,
+    highest_matmul,
+    max_rank,
+    mean_basis,
+    mean_over_classes,
+    num_present,
+    num_samples,
+    pair_mean,
+    squared_distances,
+    within_covariance,
+)
+from ncjax.metrics.class_stats import ClassStats
+
+# Steps that take the ridge off the solution in vci: after k of them a direction with eigenvalue x keeps
+# (ridge / (x + ridge))^k of the ridge's effect.
+_REFINEMENTS = 6
+
+
+@jax.jit
+def nc1(stats: ClassStats) -> Float[Array, ""]:
+    """Within-class covariance measured in the between-class one, tr(S_W S_B^+) / C.
+
+    S_B has rank C - 1 at most; its pseudo-inverse is taken on that many directions, by an accurate projection that
+    keeps single precision right for class means whose singular values span 1e4. O(C^2 d + C d^2).
+
+    Args:
+        stats: Statistics with a scatter matrix.
+
+    Returns:
+        A scalar without unit; zero at full collapse, not a number with fewer than two classes.
+
+    Raises:
+        ValueError: The statistics were built without a scatter matrix.
+
+    Source: Papyan, Han, Donoho, "Prevalence of neural collapse during the terminal phase of deep learning training",
+    PNAS 2020, https://arxiv.org/abs/2008.08186
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
+        >>> f"{float(nc1(class_stats(features, labels, num_classes=2))):.4f}"
+        '0.1250'
+    """
+    covariance = within_covariance(stats)
+    basis = mean_basis(stats)
+    projected = jnp.sum(highest_matmul(basis.dual, covariance) * basis.dual, axis=-1)
+    # The C of the definition and the C of the pseudo-inverse cancel.
+    return _between_only(stats, jnp.sum(jnp.where(basis.kept, projected / basis.scale**2, 0)))
+
+
+def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
+    """Variance within classes over variance between them, tr S_W / tr S_B. O(C d).
+
+    Args:
+        stats: Statistics, with or without a scatter matrix.
+
+    Returns:
+        A scalar without unit; not a number with fewer than two classes.
+
+    Source: Hui, Belkin, Nakkiran, "Limitations of neural collapse for understanding generalization in deep learning",
+    2022, section 3.1, https://arxiv.org/abs/2202.08384
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
+        >>> f"{float(variance_ratio(class_stats(features, labels, num_classes=2))):.4f}"
+        '0.2500'
+    """
+    return _between_only(stats, jnp.sum(stats.within) / num_samples(stats) / between_variance(stats))
+
+
+def between_variance(stats: ClassStats) -> Float[Array, ""]:
+    """Mean over classes of |m_c - m_G|^2, the trace of the between-class covariance. O(C d).
+
+    Args:
+        stats: Statistics, with or without a scatter matrix.
+
+    Returns:
+        A scalar in squared feature units.
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> float(between_variance(class_stats(jnp.array([[2.0], [-2.0]]), jnp.array([0, 1]), num_classes=2)))
+        4.0
+    """
+    high, low = centred_means(stats)
+    return mean_over_classes(stats, jnp.sum((high + low) ** 2, axis=-1))
+
+
+def cdnv_matrix(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Float[Array, "C C"]:
+    """Class-distance normalised variance of every pair, (Var_i + Var_j) / (2 |m_i - m_j|^2). O(C^2 d).
+
+    Args:
+        stats: Statistics, with or without a scatter matrix.
+        distances: [C, C] squared distances of the class means, where they are known already.
+
+    Returns:
+        [C, C] symmetric matrix; not a number on the diagonal and where a class has no sample, infinite where two means
+        coincide.
+
+    Source: Galanti, Gyorgy, Hutter, "On the role of neural collapse in transfer learning", ICLR 2022, definition 1,
+    https://arxiv.org/abs/2112.15121
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
+        >>> float(cdnv_matrix(class_stats(features, labels, num_classes=2))[0, 1])
+        0.0625
+    """
+    pairs = distinct_pairs(stats)
+    distances = jnp.where(pairs, squared_distances(stats) if distances is None else distances, 1)
+    variances = stats.variances
+    return jnp.where(pairs, (variances[:, None] + variances[None, :]) / (2 * distances), jnp.nan)
+
+
+def cdnv(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Float[Array, ""]:
+    """Class-distance normalised variance, the mean of `cdnv_matrix` over pairs of classes. O(C^2 d).
+
+    Args:
+        stats: Statistics, with or without a scatter matrix.
+        distances: [C, C] squared distances of the class means, where they are known already.
+
+    Returns:
+        A scalar without unit; not a number with fewer than two classes.
+
+    Source: Galanti et al., ICLR 2022, definition 1, https://arxiv.org/abs/2112.15121; the NC of Munn, Dherin, Gonzalvo,
+    NeurIPS 2024, https://arxiv.org/abs/2405.15706
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
+        >>> float(cdnv(class_stats(features, labels, num_classes=2)))
+        0.0625
+    """
+    return pair_mean(stats, jnp.where(distinct_pairs(stats), cdnv_matrix(stats, distances), 0))
+
+
+@jax.jit
+def vci(stats: ClassStats) -> Float[Array, ""]:
+    """Variability collapse index 1 - tr(S_T^+ S_B) / min(d, C - 1), S_T = S_W + S_B, in [0, 1]. O(d^3).
+
+    Taken without the difference: with A the Schur complement of S_W on the span of the class means and Y = S_B there,
+    rank - tr(S_T^+ S_B) = tr(A (A + Y)^-1), which keeps its digits at deep collapse. A is the minimum of a quadratic
+    form, so errors of the minimiser enter squared. With fewer than d + C samples the features can be made to look
+    collapsed: the index is 0 where n <= d, and says nothing about the distribution unless n is several times d.
+
+    Args:
+        stats: Statistics with a scatter matrix.
+
+    Returns:
+        A scalar without unit; zero at full collapse, not a number with fewer than two classes.
+
+    Raises:
+        ValueError: The statistics were built without a scatter matrix.
+
+    Source: Xu, Liu, "Quantifying the variability collapse of neural networks", ICML 2023, https://arxiv.org/abs/2306.03440
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
+        >>> f"{float(vci(class_stats(features, labels, num_classes=2))):.4f}"
+        '0.2000'
+    """
+    covariance = within_covariance(stats)
+    basis = mean_basis(stats)
+    dtype = covariance.dtype
+    trace = jnp.trace(covariance)
+    unit = covariance / jnp.where(trace > 0, trace, 1)
+
+    # Minimise over combinations with directions that no mean has. No derivative need pass through the minimiser's
+    # coefficients, as the form is stationary there. The ridge keeps the solve defined where S_W has no
+    # full rank.
+    outside = jnp.eye(stats.dim, dtype=dtype) - highest_matmul(basis.rows.T, basis.dual)
+    restricted = highest_matmul(highest_matmul(outside, unit), outside)
+    ridge = 16 * jnp.finfo(dtype).eps * jnp.eye(stats.dim, dtype=dtype)
+    factor = jnp.linalg.cholesky(lax.stop_gradient((restricted + restricted.T) / 2 + ridge))
+    cross = lax.stop_gradient(highest_matmul(outside, highest_matmul(unit, basis.dual.T)))
+    solution = jnp.zeros_like(cross)
+    for _ in range(_REFINEMENTS):
+        residual = cross - lax.stop_gradient(highest_matmul(restricted, solution))
+        solution = solution + jax.scipy.linalg.cho_solve((factor, True), residual)
+    minimiser = basis.dual - highest_matmul(outside, solution).T
+    inner = trace * highest_matmul(highest_matmul(minimiser, unit), minimiser.T)
+
+    outer = jnp.where(basis.kept, basis.scale**2 / num_present(stats), 1)
+    inner = jnp.where(basis.kept[:, None] & basis.kept[None, :], inner, 0)
+    unit_diagonal = 1 / jnp.sqrt(jnp.diag(inner) + outer)
+    inner = inner * unit_diagonal[:, None] * unit_diagonal[None, :]
+    total = inner + jnp.diag(outer * unit_diagonal**2)
+    uncollapsed = jnp.trace(jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(total), True), inner))
+    rank = max_rank(stats)
+    return _between_only(stats, (rank - jnp.sum(basis.kept) + uncollapsed) / rank)
+
+
+def spectrum_within(stats: ClassStats) -> Float[Array, "d"]:
+    """Eigenvalues of the within-class covariance, largest first. O(d^3).
+
+    Args:
+        stats: Statistics with a scatter matrix.
+
+    Returns:
+        [d] eigenvalues in squared feature units, with an absolute error of about eps times the largest.
+
+    Raises:
+        ValueError: The statistics were built without a scatter matrix.
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> features = jnp.array([[1.0, 0.0], [-1.0, 0.0], [5.0, 2.0], [5.0, -2.0]])
+        >>> [f"{float(x):.2f}" for x in spectrum_within(class_stats(features, jnp.array([0, 0, 1, 1]), num_classes=2))]
+        ['2.00', '0.50']
+    """
+    return jnp.maximum(jnp.linalg.eigvalsh(within_covariance(stats))[::-1], 0)
+
+
+def spectrum_between(stats: ClassStats) -> Float[Array, "r"]:
+    """Eigenvalues of the between-class covariance, largest first. O(C^2 d).
+
+    Args:
+        stats: Statistics, with or without a scatter matrix.
+
+    Returns:
+        [min(C, d)] eigenvalues in squared feature units; zeros beyond the rank.
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> features = jnp.array([[3.0, 0.0], [-3.0, 0.0]])
+        >>> [f"{float(x):.2f}" for x in spectrum_between(class_stats(features, jnp.array([0, 1]), num_classes=2))]
+        ['9.00', '0.00']
+    """
+    basis = mean_basis(stats)
+    squares = basis.scale**2 * jnp.sum(basis.rows**2, axis=-1) / num_present(stats)
+    return jnp.where(basis.kept, squares, 0)
+
+
+def _between_only(stats: ClassStats, value: Float[Array, ""]) -> Float[Array, ""]:
+    return jnp.where(num_present(stats) >= 2, value, jnp.nan)

@@ -1,0 +1,257 @@
+"""Nearest class mean: its error, its agreement with the classifier, and the collapse of held-out features."""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, as_mask
+from ncjax.metrics.class_means import (
+    centred_means,
+    highest_matmul,
+    mean_over_classes,
+    present,
+    squared_distances,
+)
+from ncjax.metrics.class_stats import ClassStats
+from ncjax.metrics.collapse import between_variance
+from ncjax.metrics.compensated import two_sum
+from ncjax.metrics.simplex import check_kernel
+
+# Rows that are scored against all classes at once: bounds memory to this many times C numbers.
+_ROWS = 4096
+
+
+def nearest_class_mean(
+    stats: ClassStats, features: Float[ArrayLike, "n d"], distances: Float[Array, "C C"] | None = None
+) -> tuple[Int[Array, "n"], Float[Array, "n"]]:
+    """Class with the nearest mean, and the squared distance to that mean. O(n C d).
+
+    Distances are compared relative to the best class found so far, |h - m_c|^2 - |h - m_a|^2 = |m_c - m_a|^2 - 2 (h -
+    m_a)(m_c - m_a), twice, so that the nearest of close means is told apart at any depth of collapse by matrix products
+    alone.
+
+    Args:
+        stats: Statistics that hold the class means.
+        features: [n, d] floats.
+        distances: [C, C] squared distances of the class means, where they are known already.
+
+    Returns:
+        [n] classes, never an absent one, and [n] squared distances.
+
+    Raises:
+        ValueError: The features do not fit the statistics.
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> stats = class_stats(jnp.array([[0.0], [10.0]]), jnp.array([0, 1]), num_classes=2)
+        >>> classes, squares = nearest_class_mean(stats, jnp.array([[1.0], [8.0]]))
+        >>> classes.tolist(), squares.tolist()
+        ([0, 1], [1.0, 4.0])
+    """
+    features = _check_features(stats, features)
+    distances = squared_distances(stats) if distances is None else distances
+    high, low = centred_means(stats)
+    means = high + low
+    there = present(stats)
+
+    def nearest(scores: Array) -> Array:
+        return jnp.argmin(jnp.where(there, scores, jnp.inf))
+
+    centre = mean_over_classes(stats, stats.means)
+    norms = jnp.sum(means**2, axis=-1)
+
+    def one(row: Array) -> tuple[Array, Array]:
+        guess = nearest(norms - 2 * highest_matmul(means, row - centre))
+        for _ in range(2):
+            offset = _deviation(stats, row, guess)
+            products = highest_matmul(means, offset)
+            guess = nearest(distances[guess] - 2 * (products - products[guess]))
+        return guess, jnp.sum(_deviation(stats, row, guess) ** 2)
+
+    return lax.map(one, features, batch_size=max(1, min(_ROWS, features.shape[0])))
+
+
+def ncc_error(
+    stats: ClassStats,
+    features: Float[ArrayLike, "n d"],
+    labels: Int[ArrayLike, "n"],
+    mask: Bool[ArrayLike, "n"] | None = None,
+    nearest: Int[Array, "n"] | None = None,
+) -> Float[Array, ""]:
+    """Error of the nearest class mean: share of samples nearer to another class's mean than to their own. O(n C d).
+
+    Args:
+        stats: Statistics that hold the class means, usually of the train set.
+        features: [n, d] floats.
+        labels: [n] integers from 0 to C - 1.
+        mask: [n] booleans; rows where it is false do not count.
+        nearest: [n] classes with the nearest mean, where they are known already.
+
+    Returns:
+        A scalar from 0 to 1. Samples of a class without a mean do not count.
+
+    Raises:
+        ValueError: A shape or a concrete label does not fit.
+
+    Source: Papyan, Han, Donoho, PNAS 2020, NC4, https://arxiv.org/abs/2008.08186
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> stats = class_stats(jnp.array([[0.0], [10.0]]), jnp.array([0, 1]), num_classes=2)
+        >>> float(ncc_error(stats, jnp.array([[1.0], [4.0]]), jnp.array([0, 1])))
+        0.5
+    """
+    features = _check_features(stats, features)
+    own, counted = _own_classes(stats, labels, features.shape[0], mask)
+    nearest = nearest_class_mean(stats, features)[0] if nearest is None else nearest
+    return _masked_mean((nearest != own).astype(features.dtype), counted)
+
+
+def held_out_report(
+    stats: ClassStats,
+    features: Float[ArrayLike, "n d"],
+    labels: Int[ArrayLike, "n"],
+    mask: Bool[ArrayLike, "n"] | None = None,
+    distances: Float[Array, "C C"] | None = None,
+) -> dict[str, Float[Array, ""]]:
+    """Collapse of held-out features onto the train set's class means. O(n C d).
+
+    Args:
+        stats: Statistics of the train set.
+        features: [n, d] floats of the held-out split.
+        labels: [n] integers from 0 to C - 1.
+        mask: [n] booleans; rows where it is false do not count.
+        distances: [C, C] squared distances of the train class means, where they are known already.
+
+    Returns:
+        `strong_variance`, the mean of |h - m_y|^2 over tr S_B of the train set (small under strong collapse, onto the
+        own class's mean); `weak_variance`, the mean of min_c |h - m_c|^2 over the same (small under weak collapse, onto
+        any class's mean); `ncc_error`. Samples of a class without a mean do not count.
+
+    Raises:
+        ValueError: A shape or a concrete label does not fit.
+
+    Source: the two notions are those of Hui, Belkin, Nakkiran, 2022, section 3, https://arxiv.org/abs/2202.08384; the
+    measures are this library's.
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> stats = class_stats(jnp.array([[-1.0], [1.0]]), jnp.array([0, 1]), num_classes=2)
+        >>> {name: float(x) for name, x in held_out_report(stats, jnp.array([[1.0], [1.0]]), jnp.array([0, 1])).items()}
+        {'strong_variance': 2.0, 'weak_variance': 0.0, 'ncc_error': 0.5}
+    """
+    features = _check_features(stats, features)
+    own, counted = _own_classes(stats, labels, features.shape[0], mask)
+    nearest, weak = nearest_class_mean(stats, features, distances)
+    strong = lax.map(
+        lambda row: jnp.sum(_deviation(stats, *row) ** 2), (features, own), batch_size=max(1, min(_ROWS, own.shape[0]))
+    )
+    between = between_variance(stats)
+    return {
+        "strong_variance": _masked_mean(strong, counted) / between,
+        "weak_variance": _masked_mean(weak, counted) / between,
+        "ncc_error": _masked_mean((nearest != own).astype(features.dtype), counted),
+    }
+
+
+def nc4(
+    stats: ClassStats,
+    kernel: Float[ArrayLike, "d C"],
+    bias: Float[ArrayLike, "C"] | None,
+    features: Float[ArrayLike, "n d"],
+    mask: Bool[ArrayLike, "n"] | None = None,
+    nearest: Int[Array, "n"] | None = None,
+) -> Float[Array, ""]:
+    """Share of samples where the classifier and the nearest class mean name different classes. O(n C d).
+
+    Args:
+        stats: Statistics that hold the class means.
+        kernel: [d, C] kernel of the classifier, as in a Dense layer.
+        bias: [C] bias of the classifier, or None where it has none.
+        features: [n, d] floats.
+        mask: [n] booleans; rows where it is false do not count.
+        nearest: [n] classes with the nearest mean, where they are known already.
+
+    Returns:
+        A scalar from 0 to 1. Only classes that have a sample can be named.
+
+    Raises:
+        ValueError: A shape does not fit.
+
+    Source: Papyan, Han, Donoho, PNAS 2020, figure 7, https://arxiv.org/abs/2008.08186
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> features = jnp.array([[-1.0], [1.0]])
+        >>> stats = class_stats(features, jnp.array([0, 1]), num_classes=2)
+        >>> float(nc4(stats, jnp.array([[-1.0, 1.0]]), None, features))
+        0.0
+        >>> float(nc4(stats, jnp.array([[-1.0, 1.0]]), jnp.array([9.0, 0.0]), features))
+        0.5
+    """
+    features = _check_features(stats, features)
+    counted = as_mask(mask, features.shape[0])
+    nearest = nearest_class_mean(stats, features)[0] if nearest is None else nearest
+    disagree = classify(stats, kernel, bias, features) != nearest
+    return _masked_mean(disagree.astype(features.dtype), counted)
+
+
+def classify(
+    stats: ClassStats,
+    kernel: Float[ArrayLike, "d C"],
+    bias: Float[ArrayLike, "C"] | None,
+    features: Float[ArrayLike, "n d"],
+) -> Int[Array, "n"]:
+    """Class that a linear classifier names, among those that have a sample. O(n C d).
+
+    Args:
+        stats: Statistics that tell which classes are present.
+        kernel: [d, C] kernel, as in a Dense layer.
+        bias: [C] bias or None.
+        features: [n, d] floats.
+
+    Returns:
+        [n] classes.
+
+    Raises:
+        ValueError: A shape does not fit.
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> stats = class_stats(jnp.eye(2), jnp.array([0, 1]), num_classes=2)
+        >>> classify(stats, jnp.eye(2), None, jnp.array([[3.0, 1.0]])).tolist()
+        [0]
+    """
+    features = _check_features(stats, features)
+    logits = highest_matmul(features, check_kernel(stats, kernel))
+    if bias is not None:
+        bias = as_float("bias", bias, ndim=1)
+        if bias.shape != (stats.num_classes,):
+            raise ValueError(f"bias must have shape ({stats.num_classes},), got {bias.shape}")
+        logits = logits + bias[None, :]
+    return jnp.argmax(jnp.where(present(stats)[None, :], logits, -jnp.inf), axis=-1)
+
+
+def _check_features(stats: ClassStats, features: ArrayLike) -> Float[Array, "n d"]:
+    array = as_float("features", features, ndim=2)
+    if array.shape[1] != stats.dim:
+        raise ValueError(f"features must have {stats.dim} columns to fit the statistics, got shape {array.shape}")
+    return array.astype(stats.means.dtype)
+
+
+def _own_classes(
+    stats: ClassStats, labels: ArrayLike, rows: int, mask: ArrayLike | None
+) -> tuple[Int[Array, "n"], Bool[Array, "n"]]:
+    """Labels that can index, and which of the rows count."""
+    valid = as_labels(labels, rows, stats.num_classes, mask)
+    own = jnp.minimum(valid, stats.num_classes - 1)
+    return own, (valid < stats.num_classes) & present(stats)[own]
+
+
+def _deviation(stats: ClassStats, row: Float[Array, "d"], label: Int[Array, ""]) -> Float[Array, "d"]:
+    difference, lost = two_sum(row, -stats.means[label])
+    return difference + (lost - stats.means_low[label])
+
+
+def _masked_mean(values: Float[Array, "n"], mask: Bool[Array, "n"]) -> Float[Array, ""]:
+    return jnp.sum(jnp.where(mask, values, 0)) / jnp.sum(mask).astype(values.dtype)

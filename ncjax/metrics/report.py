@@ -1,0 +1,121 @@
+"""All that can be said about the collapse of given features at once."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ncjax.metrics.arrays import ArrayLike
+from ncjax.metrics.class_means import squared_distances
+from ncjax.metrics.class_stats import ClassStats, class_stats
+from ncjax.metrics.collapse import cdnv, nc1, variance_ratio, vci
+from ncjax.metrics.nearest_mean import nc4, ncc_error, nearest_class_mean
+from ncjax.metrics.simplex import (
+    hyperspherical_uniformity,
+    nc2_equiangularity,
+    nc2_equinorm,
+    nc2_etf,
+    nc2_maxangle,
+    nc3,
+)
+
+_NC2 = {
+    "nc2_equinorm": nc2_equinorm,
+    "nc2_equiangularity": nc2_equiangularity,
+    "nc2_maxangle": nc2_maxangle,
+    "nc2_etf": nc2_etf,
+}
+
+
+def collapse_report(
+    stats: ClassStats,
+    kernel: Float[ArrayLike, "d C"] | None = None,
+    bias: Float[ArrayLike, "C"] | None = None,
+    features: Float[ArrayLike, "n d"] | None = None,
+    labels: Int[ArrayLike, "n"] | None = None,
+) -> dict[str, Float[Array, ""]]:
+    """Every measure of collapse that the inputs allow.
+
+    Args:
+        stats: Statistics by class; nc1 and vci need their scatter matrix.
+        kernel: [d, C] kernel of the classifier: adds nc3 and the nc2 quantities of the classifier.
+        bias: [C] bias of the classifier, for nc4; without it the classifier has none.
+        features: [n, d] floats: with labels they add ncc_error, with a kernel nc4.
+        labels: [n] integers from 0 to C - 1.
+
+    Returns:
+        Scalars by name.
+
+    Raises:
+        ValueError: A shape or a concrete label does not fit.
+
+    Example:
+        >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
+        >>> report = collapse_report(class_stats(features, labels, num_classes=2))
+        >>> sorted(report)  # doctest: +NORMALIZE_WHITESPACE
+        ['cdnv', 'nc1', 'nc2_equiangularity', 'nc2_equinorm', 'nc2_etf', 'nc2_maxangle', 'uniformity_inverse',
+        'uniformity_log',
+         'variance_ratio', 'vci']
+    """
+    distances = squared_distances(stats)
+    report = {"cdnv": cdnv(stats, distances), "variance_ratio": variance_ratio(stats)}
+    if stats.scatter is not None:
+        report |= {"nc1": nc1(stats), "vci": vci(stats)}
+    report |= {name: measure(stats) for name, measure in _NC2.items()}
+    report["uniformity_log"] = hyperspherical_uniformity(stats, energy="log")
+    report["uniformity_inverse"] = hyperspherical_uniformity(stats, energy="inverse")
+    if kernel is not None:
+        report |= {f"{name}_classifier": measure(stats, kernel) for name, measure in _NC2.items()}
+        report["nc3"] = nc3(stats, kernel)
+    if features is not None and (kernel is not None or labels is not None):
+        nearest, _ = nearest_class_mean(stats, features, distances)
+        if kernel is not None:
+            report["nc4"] = nc4(stats, kernel, bias, features, nearest=nearest)
+        if labels is not None:
+            report["ncc_error"] = ncc_error(stats, features, labels, nearest=nearest)
+    return report
+
+
+def collapse_report_by_layer(
+    taps: Mapping[str, Float[ArrayLike, "n ..."]],
+    labels: Int[ArrayLike, "n"],
+    num_classes: int,
+    pooling: Literal["mean", "flatten"] = "mean",
+    scatter: bool = False,
+) -> dict[str, dict[str, Float[Array, ""]]]:
+    """Collapse of every stage of a network, for cascades from the last layer to the first.
+
+    Args:
+        taps: [n, ..., d] activations by name; maps have their positions between the first and the last axis.
+        labels: [n] integers from 0 to C - 1.
+        num_classes: Number of classes C.
+        pooling: "mean" averages over positions, "flatten" makes every position a feature.
+        scatter: Whether to spend O(d^2) memory a stage for nc1 and vci.
+
+    Returns:
+        A report for each name.
+
+    Raises:
+        ValueError: A shape or a concrete label does not fit, or there is no such pooling.
+
+    Example:
+        >>> taps = {"block1": jnp.arange(16.0).reshape(4, 2, 2), "embedding": jnp.array([[1.0], [3.0], [-1.0], [-3.0]])}
+        >>> report = collapse_report_by_layer(taps, jnp.array([0, 0, 1, 1]), num_classes=2)
+        >>> float(report["embedding"]["cdnv"])
+        0.0625
+    """
+    if pooling not in ("mean", "flatten"):
+        raise ValueError(f'pooling must be "mean" or "flatten", got {pooling!r}')
+    report = {}
+    for name, tap in taps.items():
+        activations = jnp.asarray(tap)
+        if activations.ndim < 2:
+            raise ValueError(f"taps[{name!r}] must have shape (n, ..., d), got {activations.shape}")
+        rows = (activations.shape[0], -1)
+        if pooling == "mean" and activations.ndim > 2:
+            # A mean in half precision over thousands of positions would round away what is measured.
+            wide = activations.astype(jnp.promote_types(activations.dtype, jnp.float32))
+            activations = wide.mean(axis=tuple(range(1, activations.ndim - 1)))
+        report[name] = collapse_report(class_stats(activations.reshape(rows), labels, num_classes, scatter=scatter))
+    return report

@@ -1,0 +1,216 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ncjax import metrics
+from tests import reference
+
+SHALLOW_TO_DEEP = [1.0, 1e-3, 1e-5, 1e-7]
+# Classes, features, samples a class: few and many, d < C - 1, d = 1, two classes.
+SHAPES = [(2, 1, 50), (10, 64, 40), (10, 5, 40), (60, 90, 11), (40, 12, 9)]
+# Distances from a perfect frame, which are zero for two classes.
+FRAME = ("nc2_", "nc3")
+
+compiled_report = jax.jit(metrics.collapse_report)
+
+
+def stats_of(features, labels, num_classes: int, batches: int = 3) -> metrics.ClassStats:
+    stats = metrics.ClassStats.empty(num_classes, features.shape[1], dtype=features.dtype)
+    for part, names in zip(np.array_split(features, batches), np.array_split(labels, batches), strict=True):
+        stats = stats.merge(metrics.class_stats(part, names, num_classes))
+    return stats
+
+
+def assert_report_matches(report, truth, rtol: float, atol: float) -> None:
+    for name, value in truth.items():
+        slack = atol if name.startswith(FRAME) else 0
+        np.testing.assert_allclose(float(report[name]), value, rtol=rtol, atol=slack, err_msg=name)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("span", [1.0, 1e4])
+def test_report_matches_the_definitions_at_any_depth_offset_and_imbalance(shape, span):
+    num_classes, dim, _ = shape
+    for std in SHALLOW_TO_DEEP:
+        for offset in (0.0, 1e4):
+            rng = np.random.default_rng(0)
+            features, labels = reference.collapsed_features(
+                rng, *shape, std=std, offset=offset, span=span, imbalance=std < 1e-2
+            )
+            kernel = rng.normal(size=(dim, num_classes)).astype(np.float32)
+            truth = reference.report(features, labels, kernel)
+            if np.linalg.matrix_rank(reference.Moments(features, labels).within) < dim:
+                # Rounding to the grid at a large offset leaves directions without variance: the index is degenerate.
+                truth.pop("vci")
+            report = compiled_report(stats_of(features, labels, num_classes), kernel)
+            assert_report_matches(report, truth, rtol=1e-3, atol=1e-12)
+
+
+def test_report_in_double_precision(x64):
+    rng = np.random.default_rng(1)
+    features, labels = reference.collapsed_features(rng, 10, 16, 20, std=1e-5, offset=1e3, span=1e2)
+    features = features.astype(np.float64)
+    kernel = rng.normal(size=(16, 10))
+    truth = reference.report(features, labels, kernel)
+    assert_report_matches(compiled_report(stats_of(features, labels, 10), kernel), truth, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(1000, 32, 3), (3, 2048, 7), (100, 2048, 25), (400, 400, 5)])
+def test_large_shapes(shape):
+    num_classes, _, _ = shape
+    rng = np.random.default_rng(2)
+    features, labels = reference.collapsed_features(rng, *shape, std=1e-3, offset=1e2, span=1e3)
+    truth = {
+        name: getattr(reference, name)(reference.Moments(features, labels))
+        for name in ("nc1", "variance_ratio", "cdnv")
+    }
+    report = compiled_report(stats_of(features, labels, num_classes))
+    assert_report_matches(report, truth, rtol=1e-3, atol=0)
+
+
+def test_deep_and_shallow_reference_of_vci_agree():
+    features, labels = reference.collapsed_features(np.random.default_rng(3), 6, 9, 50, std=0.5)
+    moments = reference.Moments(features, labels)
+    np.testing.assert_allclose(reference.vci_deep(moments), reference.vci(moments), rtol=1e-9)
+
+
+def test_vci_of_too_few_samples_is_zero():
+    features, labels = reference.collapsed_features(np.random.default_rng(4), 3, 40, 4)
+    assert abs(float(metrics.vci(metrics.class_stats(features, labels, 3)))) < 1e-6
+
+
+def test_absent_and_single_sample_classes_take_part_as_defined():
+    rng = np.random.default_rng(5)
+    features, labels = reference.collapsed_features(rng, 6, 8, 12)
+    kept = (labels != 2) & ((labels != 4) | (np.cumsum(labels == 4) == 1))
+    features, labels = features[kept], labels[kept]
+    kernel = rng.normal(size=(8, 6)).astype(np.float32)
+    truth = reference.report(features, labels, kernel)
+    assert_report_matches(compiled_report(stats_of(features, labels, 6), kernel), truth, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["nc1", "variance_ratio", "cdnv", "vci"])
+def test_one_class_has_no_between_class_variance(name):
+    stats = metrics.class_stats(np.random.default_rng(6).normal(size=(9, 3)).astype(np.float32), np.zeros(9, int), 4)
+    assert np.isnan(float(getattr(metrics, name)(stats)))
+
+
+@pytest.mark.parametrize("name", ["nc1", "variance_ratio", "cdnv", "vci"])
+def test_full_collapse_is_zero(name):
+    features = np.repeat(reference.simplex_etf(4, 5), 3, axis=0).astype(np.float32)
+    stats = metrics.class_stats(features, np.repeat(np.arange(4), 3), 4)
+    assert float(getattr(metrics, name)(stats)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "invariances"),
+    [
+        ("nc1", {"rotation", "translation", "scale", "relabelling"}),
+        ("vci", {"rotation", "translation", "scale", "relabelling", "linear"}),
+        ("cdnv", {"rotation", "translation", "scale", "relabelling"}),
+        ("variance_ratio", {"rotation", "translation", "scale", "relabelling"}),
+        ("nc2_etf", {"rotation", "translation", "scale", "relabelling"}),
+        ("hyperspherical_uniformity", {"rotation", "translation", "scale", "relabelling"}),
+    ],
+)
+def test_invariances(name, invariances):
+    rng = np.random.default_rng(7)
+    features, labels = reference.collapsed_features(rng, 5, 8, 20)
+    rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    changes = {
+        "rotation": (features @ rotation, labels),
+        "translation": (features + rng.normal(size=8), labels),
+        "scale": (features * 37, labels),
+        "relabelling": (features, rng.permutation(5)[labels]),
+        "linear": (features @ (np.eye(8) + 0.2 * rng.normal(size=(8, 8))), labels),
+    }
+    measure = jax.jit(getattr(metrics, name))
+    before = float(measure(metrics.class_stats(features, labels, 5)))
+    for change in sorted(invariances):
+        moved, names = changes[change]
+        after = float(measure(metrics.class_stats(moved.astype(np.float32), names, 5)))
+        np.testing.assert_allclose(after, before, rtol=1e-4, err_msg=change)
+
+
+def test_gaussian_classes_have_the_known_cdnv():
+    # Means on the axes at distance 2, variance d s^2: cdnv = d s^2 / 4.
+    rng = np.random.default_rng(8)
+    labels = np.repeat(np.arange(4), 20_000)
+    features = (np.sqrt(2) * np.eye(4)[labels] + 0.3 * rng.normal(size=(len(labels), 4))).astype(np.float32)
+    np.testing.assert_allclose(float(metrics.cdnv(metrics.class_stats(features, labels, 4))), 4 * 0.09 / 4, rtol=0.02)
+
+
+def test_isotropic_noise_on_a_frame_has_the_known_values():
+    # Noise that is exactly isotropic within each class: plus and minus e along every axis.
+    count, dim, e = 4, 6, 0.2
+    means = reference.simplex_etf(count, dim)
+    noise = e * np.concatenate([np.eye(dim), -np.eye(dim)])
+    features = (means[:, None, :] + noise[None, :, :]).reshape(-1, dim).astype(np.float32)
+    stats = metrics.class_stats(features, np.repeat(np.arange(count), 2 * dim), count)
+    variance = e**2 / dim
+    between = 1 / (count - 1)
+    np.testing.assert_allclose(float(metrics.variance_ratio(stats)), e**2, rtol=1e-5)
+    np.testing.assert_allclose(float(metrics.cdnv(stats)), e**2 * (count - 1) / (2 * count), rtol=1e-5)
+    np.testing.assert_allclose(float(metrics.nc1(stats)), (count - 1) * variance / between / count, rtol=1e-5)
+    np.testing.assert_allclose(float(metrics.vci(stats)), variance / (variance + between), rtol=1e-5)
+
+
+def test_cdnv_matrix_holds_the_pairs():
+    features, labels = reference.collapsed_features(np.random.default_rng(9), 4, 3, 6)
+    m = reference.Moments(features, labels)
+    matrix = np.asarray(metrics.cdnv_matrix(metrics.class_stats(features, labels, 5)))
+    for i, j in m.pairs:
+        truth = (m.variances[i] + m.variances[j]) / (2 * m.squared_distance(i, j))
+        np.testing.assert_allclose(matrix[i, j], truth, rtol=1e-5)
+    assert np.isnan(matrix[4]).all()
+    assert np.isnan(np.diag(matrix)).all()
+
+
+def test_spectra_are_those_of_the_covariances():
+    features, labels = reference.collapsed_features(np.random.default_rng(10), 5, 8, 12, span=100.0)
+    m = reference.Moments(features, labels)
+    stats = metrics.class_stats(features, labels, 5)
+    np.testing.assert_allclose(metrics.spectrum_within(stats), np.linalg.eigvalsh(m.within)[::-1], rtol=1e-4)
+    between = np.asarray(metrics.spectrum_between(stats))
+    np.testing.assert_allclose(between[:4], np.linalg.eigvalsh(m.between)[::-1][:4], rtol=1e-4)
+    assert between[4] == 0
+
+
+@pytest.mark.parametrize("name", ["nc1", "vci"])
+def test_without_scatter_is_an_error(name):
+    stats = metrics.class_stats(np.eye(3, dtype=np.float32), np.arange(3), 3, scatter=False)
+    with pytest.raises(ValueError, match="scatter=True"):
+        getattr(metrics, name)(stats)
+
+
+@pytest.mark.parametrize("name", ["nc1", "variance_ratio", "cdnv", "vci"])
+def test_gradient_matches_finite_differences(name, x64):
+    rng = np.random.default_rng(11)
+    labels = np.arange(24) % 3
+    features, direction = rng.normal(size=(24, 4)), rng.normal(size=(24, 4))
+
+    def along(t):
+        return getattr(metrics, name)(metrics.class_stats(features + t * direction, labels, 3))
+
+    slope = (along(1e-5) - along(-1e-5)) / 2e-5
+    np.testing.assert_allclose(float(jax.grad(along)(0.0)), float(slope), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["nc1", "cdnv", "vci"])
+def test_gradient_is_finite_where_all_singular_values_coincide(name):
+    labels = np.repeat(np.arange(4), 6)
+    noise = 0.01 * np.random.default_rng(12).normal(size=(24, 3))
+    features = (reference.simplex_etf(4, 3)[labels] + noise - noise.mean(axis=0)).astype(np.float32)
+    grad = jax.grad(lambda x: getattr(metrics, name)(metrics.class_stats(x, labels, 4)))(jnp.asarray(features))
+    assert np.isfinite(grad).all()
+
+
+def test_vmap_over_runs():
+    rng = np.random.default_rng(13)
+    runs = [metrics.class_stats(*reference.collapsed_features(rng, 4, 5, 6), 4) for _ in range(2)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+    for measure in (metrics.nc1, metrics.cdnv, metrics.nc2_etf):
+        values = jax.jit(jax.vmap(measure))(stacked)
+        np.testing.assert_allclose(values, [float(measure(stats)) for stats in runs], rtol=1e-4)

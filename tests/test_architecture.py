@@ -1,0 +1,58 @@
+"""The rooms of the package: which may import which, and how large a file may grow."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# What each room may import of the package, besides itself.
+MAY_IMPORT = {
+    "metrics": set(),
+    "models": {"metrics"},
+    "data": {"metrics"},
+    "transfer": {"metrics"},
+    "training": {"metrics", "models", "data", "transfer"},
+    "sweep": {"metrics", "models", "data", "transfer", "training"},
+    "claims": {"metrics", "sweep"},
+    "report": {"metrics", "sweep", "claims"},
+}
+PYTHON_FILES = sorted(
+    path for folder in ("ncjax", "configs", "experiments", "tests") for path in (ROOT / folder).rglob("*.py")
+)
+
+
+def imported_modules(path):
+    """Dotted names of what a file imports, submodules named in ``from package import module`` included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_run_one_way(room):
+    for path in (ROOT / "ncjax" / room).rglob("*.py"):
+        rooms = {name.split(".")[1] for name in imported_modules(path) if name.startswith("ncjax.")}
+        assert rooms & MAY_IMPORT.keys() <= MAY_IMPORT[room] | {room}, path
+
+
+def test_every_folder_of_the_package_is_a_room_of_the_list():
+    assert {path.parent.name for path in (ROOT / "ncjax").glob("*/__init__.py")} == MAY_IMPORT.keys()
+
+
+@pytest.mark.parametrize("package", ["flax", "optax", "orbax", "tensorflow_datasets", "ml_collections", "absl"])
+def test_metrics_need_only_jax(package):
+    for path in (ROOT / "ncjax" / "metrics").rglob("*.py"):
+        assert not any(name.split(".")[0] == package for name in imported_modules(path)), path
+
+
+@pytest.mark.parametrize("package", ["tensorflow", "torch", "ray"])
+def test_no_heavy_framework_is_imported_by_the_core(package):
+    for path in (ROOT / "ncjax").rglob("*.py"):
+        assert not any(name.split(".")[0] == package for name in imported_modules(path)), path
+
+
+def test_no_file_grows_past_four_hundred_lines():
+    assert [path for path in PYTHON_FILES if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []

@@ -1,0 +1,30 @@
+"""The README's Python runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=["metrics", "training"])
+def test_a_python_block_of_the_readme_runs_and_prints_only_true_things(block, capsys):
+    exec(compile(block, str(README), "exec"), {})
+    printed = capsys.readouterr().out
+    assert printed
+    assert "False" not in printed
+    assert "0.0" not in printed
+
+
+def test_every_make_target_of_the_readme_exists():
+    text = README.read_text(encoding="utf-8")
+    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"^make (\w+)", text, flags=re.MULTILINE)):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_every_relative_link_of_the_readme_leads_to_a_file():
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8"))
+    assert [link for link in links if not (README.parent / link).exists()] == []
