@@ -20,6 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.name = "glyphs"
     config.model.name = "convnet4"
     config.model.widths = (16, 32, 64, 64)
+    config.model.norm = "none"
     config.train.epochs = 16.0
     config.train.batch_size = 32
     config.measure.complexity_samples = 256

@@ -72,6 +72,10 @@ def _guarded(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except (flags.Error, ValueError, OSError) as error:
+        # What a library raises from its own depths is a fault, and a fault needs its traceback.
+        ours = isinstance(error, flags.Error) or _raised_by(error, "ml_collections")
+        if not ours and _raised_by(error, "site-packages"):
+            raise
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         sys.exit(BAD_INPUT)
 

@@ -6,22 +6,52 @@ it is complete, so a killed process leaves nothing that another would read.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
+import math
 import os
 import shutil
+import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int32, UInt8
+from tqdm import tqdm
 
 from ncjax.data.dataset import Split
 
 _INDEX = "index.json"
 _LAYOUT = 1
+_STAGING = ".making-"
+_ABANDONED_SECONDS = 24 * 3600
+
+_Guard = Callable[[], contextlib.AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, eq=False)
+class SplitBlocks:
+    """A split made block by block, for images that would not fit in memory together.
+
+    Args:
+        shape: `[n, h, w, c]` of all images.
+        class_names: a name for each class.
+        blocks: makes pairs of images `[k, h, w, c]` uint8 and labels `[k]` int32, n in all.
+
+    Example:
+        >>> halves = [(np.zeros((1, 2, 2, 1), np.uint8), np.array([label], np.int32)) for label in (0, 1)]
+        >>> SplitBlocks((2, 2, 2, 1), ("cat", "dog"), lambda: halves).shape
+        (2, 2, 2, 1)
+    """
+
+    shape: tuple[int, int, int, int]
+    class_names: tuple[str, ...]
+    blocks: Callable[[], Iterable[tuple[UInt8[np.ndarray, "k h w c"], Int32[np.ndarray, "k"]]]]
 
 
 class _DamagedError(Exception):
@@ -45,7 +75,10 @@ def cache_root() -> Path:
 
 
 def fetch(
-    name: str, options: Mapping[str, Any], make: Callable[[], Mapping[str, Split]], root: Path | None = None
+    name: str,
+    options: Mapping[str, Any],
+    make: Callable[[], Mapping[str, Split | SplitBlocks]],
+    root: Path | None = None,
 ) -> dict[str, Split]:
     """Splits from the cache, or made and cached if they are not there.
 
@@ -55,7 +88,7 @@ def fetch(
     Args:
         name: the data set's name, also the folder's.
         options: all that the arrays depend on, JSON values; another value is another entry.
-        make: makes the splits by name.
+        make: makes the splits by name. Those made by blocks are written as they come, with a progress bar.
         root: folder of the cache; None: `cache_root()`.
 
     Returns:
@@ -84,16 +117,19 @@ def fetch(
                 damaged = True
                 warnings.warn(f"remaking the cached data set {folder}: {error}", stacklevel=3)
     splits = make()
-    staging = folder.with_name(f".making-{uuid.uuid4().hex}")
-    with _one_line_errors(folder):
-        try:
+    staging = folder.with_name(f"{_STAGING}{uuid.uuid4().hex}")
+    try:
+        with _one_line_errors(folder):
             staging.mkdir(parents=True)
-            _write(staging, splits)
+            _remove_abandoned(folder.parent)
+            _check_space(staging, splits)
+        _write(staging, splits, lambda: _one_line_errors(folder))
+        with _one_line_errors(folder):
             # Read before it is moved: whatever other processes do to the folder, open maps stay whole.
             made = _read(staging, verify=False)
             _install(staging, folder, damaged)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
     return made
 
 
@@ -121,23 +157,76 @@ def _install(staging: Path, folder: Path, damaged: bool) -> None:
             raise
 
 
-def _write(folder: Path, splits: Mapping[str, Split]) -> None:
+def _remove_abandoned(parent: Path) -> None:
+    """Removes what killed processes left: folders in the making in which nothing has been written for a day."""
+    for folder in parent.glob(f"{_STAGING}*"):
+        with contextlib.suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if time.time() - newest > _ABANDONED_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_space(folder: Path, splits: Mapping[str, Split | SplitBlocks]) -> None:
+    needed = sum(math.prod(split.shape) for split in splits.values() if isinstance(split, SplitBlocks))
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        reason = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free"
+        raise OSError(errno.ENOSPC, reason)
+
+
+def _write(folder: Path, splits: Mapping[str, Split | SplitBlocks], guard: _Guard) -> None:
     files = {}
     for name, split in splits.items():
-        for kind, array in (("images", split.images), ("labels", split.labels)):
+        if isinstance(split, SplitBlocks):
+            _write_blocks(folder, name, split, guard)
+        else:
+            with guard():
+                _write_array(folder / f"{name}_images.npy", split.images)
+                _write_array(folder / f"{name}_labels.npy", split.labels)
+        for kind in ("images", "labels"):
             path = folder / f"{name}_{kind}.npy"
-            with path.open("wb") as file:
-                np.save(file, array, allow_pickle=False)
-                file.flush()
-                os.fsync(file.fileno())
-            files[path.name] = _checksum(path)
+            with guard():
+                files[path.name] = _checksum(path)
     content = {"files": files, "splits": {name: split.class_names for name, split in splits.items()}}
     text = json.dumps(content, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    with (folder / _INDEX).open("w") as file:
+    with guard(), (folder / _INDEX).open("w") as file:
         json.dump({"content": content, "sha256": digest}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _write_array(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_blocks(folder: Path, name: str, split: SplitBlocks, guard: _Guard) -> None:
+    """Writes images as they come. Not through a memory map: on a full disk that ends in a bus error."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": split.shape}
+    labels = []
+    with (
+        (folder / f"{name}_images.npy").open("wb") as file,
+        tqdm(total=split.shape[0], desc=f"{name} images", unit="image", disable=None, mininterval=0.5) as bar,
+    ):
+        with guard():
+            np.lib.format.write_array_header_1_0(file, header)
+        # What the maker raises is its own error, not the cache's.
+        for images, block_labels in split.blocks():
+            with guard():
+                file.write(np.ascontiguousarray(images).data)
+            labels.append(block_labels)
+            bar.update(len(images))
+        with guard():
+            file.flush()
+            os.fsync(file.fileno())
+    all_labels = np.concatenate(labels) if labels else np.zeros(0, np.int32)
+    if len(all_labels) != split.shape[0]:
+        raise ValueError(f"{name} must have {split.shape[0]} images; its blocks hold {len(all_labels)}")
+    with guard():
+        _write_array(folder / f"{name}_labels.npy", all_labels)
 
 
 def _read(folder: Path, verify: bool = True) -> dict[str, Split]:

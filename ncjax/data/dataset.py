@@ -1,10 +1,11 @@
 """Labelled images in memory: the arrays that training, measuring and transfer share."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int32, UInt8
+from jaxtyping import Array, Bool, Float, Float32, Int32, Int64, UInt8
 
 _PIXELS_AT_ONCE = 1 << 24
 
@@ -17,6 +18,9 @@ class Split:
         images: `[n, h, w, c]` uint8, 0 to 255; may be a read-only memory map.
         labels: `[n]` int32 positions in `class_names`.
         class_names: a name for each class, all different.
+        fine_labels: `[n]` int32 positions in `fine_class_names`, where `labels` are coarse: not trained on, kept to
+            probe for. None: there are none.
+        fine_class_names: a name for each fine class, all different.
 
     Raises:
         ValueError: if shapes, types or labels do not fit each other.
@@ -30,25 +34,44 @@ class Split:
     images: UInt8[np.ndarray, "n h w c"]
     labels: Int32[np.ndarray, "n"]
     class_names: tuple[str, ...]
+    fine_labels: Int32[np.ndarray, "n"] | None = None
+    fine_class_names: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.images.ndim != 4 or self.images.dtype != np.uint8:
             raise ValueError(f"images must be uint8 [n, h, w, c]; got {self.images.dtype} {list(self.images.shape)}")
-        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != np.int32:
+        self._check("", self.labels, self.class_names)
+        if self.fine_labels is not None:
+            self._check("fine_", self.fine_labels, self.fine_class_names)
+
+    def _check(self, kind: str, labels: np.ndarray, names: tuple[str, ...]) -> None:
+        if labels.shape != self.images.shape[:1] or labels.dtype != np.int32:
             raise ValueError(
-                f"labels must be int32 [{len(self.images)}], one for each image; "
-                f"got {self.labels.dtype} {list(self.labels.shape)}"
+                f"{kind}labels must be int32 [{len(self.images)}], one for each image; "
+                f"got {labels.dtype} {list(labels.shape)}"
             )
-        if len(set(self.class_names)) != len(self.class_names):
-            raise ValueError("class_names must all be different")
-        if self.labels.size and not 0 <= self.labels.min() <= self.labels.max() < self.num_classes:
+        if len(set(names)) != len(names):
+            raise ValueError(f"{kind}class_names must all be different")
+        if labels.size and not 0 <= labels.min() <= labels.max() < len(names):
             raise ValueError(
-                f"labels must lie in 0..{self.num_classes - 1}, as there are {self.num_classes} class names; "
-                f"got {self.labels.min()}..{self.labels.max()}"
+                f"{kind}labels must lie in 0..{len(names) - 1}, as there are {len(names)} class names; "
+                f"got {labels.min()}..{labels.max()}"
             )
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def take(self, index: Int32[np.ndarray, "k"] | Int64[np.ndarray, "k"] | Bool[np.ndarray, "n"]) -> "Split":
+        """Some of the images with all that belongs to them.
+
+        Args:
+            index: positions in the order wanted, or `[n]` bools.
+
+        Returns:
+            A split of the same classes.
+        """
+        fine = None if self.fine_labels is None else self.fine_labels[index]
+        return dataclasses.replace(self, images=self.images[index], labels=self.labels[index], fine_labels=fine)
 
     @property
     def num_classes(self) -> int:

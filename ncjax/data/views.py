@@ -1,9 +1,11 @@
 """Views of a data set: pure functions from splits to splits."""
 
+import dataclasses
 import zlib
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Int64
 
 from ncjax.data.dataset import Split
 
@@ -25,10 +27,14 @@ def concatenate(*splits: Split) -> Split:
         >>> len(concatenate(one, one))
         4
     """
-    if len({split.class_names for split in splits}) != 1:
+    if len({(split.class_names, split.fine_class_names) for split in splits}) != 1:
         raise ValueError("splits must be at least one and have the same class names")
     images = np.concatenate([split.images for split in splits])
-    return Split(images, np.concatenate([split.labels for split in splits]), splits[0].class_names)
+    labels = np.concatenate([split.labels for split in splits])
+    fine = [split.fine_labels for split in splits if split.fine_labels is not None]
+    return dataclasses.replace(
+        splits[0], images=images, labels=labels, fine_labels=np.concatenate(fine) if fine else None
+    )
 
 
 def select_classes(split: Split, class_names: Sequence[str]) -> Split:
@@ -57,8 +63,8 @@ def select_classes(split: Split, class_names: Sequence[str]) -> Split:
     new_label = np.full(split.num_classes, -1, np.int32)
     new_label[[split.class_names.index(name) for name in class_names]] = np.arange(len(class_names))
     labels = new_label[split.labels]
-    kept = labels >= 0
-    return Split(split.images[kept], labels[kept], tuple(class_names))
+    chosen = split.take(np.flatnonzero(labels >= 0))
+    return dataclasses.replace(chosen, labels=new_label[chosen.labels], class_names=tuple(class_names))
 
 
 def class_subset(split: Split, per_class: int, seed: int) -> Split:
@@ -88,10 +94,46 @@ def class_subset(split: Split, per_class: int, seed: int) -> Split:
         members = np.flatnonzero(split.labels == label)
         if per_class > len(members):
             raise ValueError(f"per_class must be at most {len(members)}, as class {name!r} has; got {per_class}")
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        chosen.append(rng.permutation(members)[:per_class])
-    index = np.sort(np.concatenate(chosen))
-    return Split(split.images[index], split.labels[index], split.class_names)
+        chosen.append(_shuffled(members, name, seed)[:per_class])
+    return split.take(np.sort(np.concatenate(chosen)))
+
+
+def sample_subset(split: Split, samples: int, seed: int) -> Split:
+    """A random subset of a given size, as balanced by class as can be, nested and keyed.
+
+    With the same seed the subset of a smaller number lies inside that of a larger one. Classes take turns in an order
+    drawn by the seed, so class sizes differ by one at most, as long as no class runs out of images.
+
+    Args:
+        split: any split.
+        samples: images in all, at least 1.
+        seed: the key of the choice, a whole number from 0.
+
+    Returns:
+        A split of `samples` images, which keep their order.
+
+    Raises:
+        ValueError: if there are fewer images.
+
+    Example:
+        >>> split = Split(np.zeros((5, 8, 8, 1), np.uint8), np.array([0, 0, 0, 0, 1], np.int32), ("cat", "dog"))
+        >>> sample_subset(split, samples=3, seed=0).labels
+        array([0, 0, 1], dtype=int32)
+    """
+    if not 1 <= samples <= len(split):
+        raise ValueError(f"samples must be from 1 to {len(split)}, the number of images; got {samples}")
+    turn = np.random.default_rng([seed, split.num_classes]).permutation(split.num_classes)
+    rank = np.empty(len(split), np.int64)
+    for label, name in enumerate(split.class_names):
+        members = np.flatnonzero(split.labels == label)
+        rank[_shuffled(members, name, seed)] = np.arange(len(members))
+    order = np.lexsort((turn[split.labels], rank))
+    return split.take(np.sort(order[:samples]))
+
+
+def _shuffled(members: Int64[np.ndarray, "k"], class_name: str, seed: int) -> Int64[np.ndarray, "k"]:
+    """A class's images in the order in which subsets take them; it does not depend on the other classes."""
+    return np.random.default_rng([seed, zlib.crc32(class_name.encode())]).permutation(members)
 
 
 def split_by_class(

@@ -1,6 +1,6 @@
 """Neural collapse and geometric complexity of any network: plain arrays and functions in, numbers out."""
 
-from ncjax.metrics.bootstrap import Interval, bootstrap, bootstrap_splits, resample_within_classes
+from ncjax.metrics.bootstrap import Interval, IntervalKind, bootstrap, bootstrap_splits, resample_within_classes
 from ncjax.metrics.class_means import squared_distances
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
 from ncjax.metrics.collapse import (
@@ -15,6 +15,15 @@ from ncjax.metrics.collapse import (
 )
 from ncjax.metrics.complexity import class_mean_complexity, geometric_complexity, geometric_complexity_by_layer
 from ncjax.metrics.estimate import Estimate
+from ncjax.metrics.first_layer import FirstLayerInequality, first_layer_inequality
+from ncjax.metrics.flatness import (
+    Eigenvalues,
+    TraceEstimate,
+    hessian_eigenvalues,
+    hessian_trace,
+    loss_gradient_norm,
+    sam_sharpness,
+)
 from ncjax.metrics.geometric_collapse import (
     Chain,
     chain,
@@ -26,6 +35,7 @@ from ncjax.metrics.geometric_collapse import (
 from ncjax.metrics.mse_decomposition import MSEDecomposition, mse_decomposition
 from ncjax.metrics.nearest_mean import classify, held_out_report, nc4, ncc_error, nearest_class_mean
 from ncjax.metrics.penalty import complexity_penalty
+from ncjax.metrics.poincare import class_poincare_constants, poincare_constant
 from ncjax.metrics.report import collapse_report, collapse_report_by_layer
 from ncjax.metrics.row_independence import check_row_independence
 from ncjax.metrics.simplex import (
@@ -40,9 +50,13 @@ from ncjax.metrics.simplex import (
 __all__ = [
     "Chain",
     "ClassStats",
+    "Eigenvalues",
     "Estimate",
+    "FirstLayerInequality",
     "Interval",
+    "IntervalKind",
     "MSEDecomposition",
+    "TraceEstimate",
     "all_reduce",
     "between_variance",
     "bootstrap",
@@ -52,17 +66,22 @@ __all__ = [
     "chain",
     "check_row_independence",
     "class_mean_complexity",
+    "class_poincare_constants",
     "class_stats",
     "classify",
     "collapse_report",
     "collapse_report_by_layer",
     "complexity_penalty",
+    "first_layer_inequality",
     "geometric_collapse_pooled",
     "geometric_collapse_tight",
     "geometric_complexity",
     "geometric_complexity_by_layer",
     "held_out_report",
+    "hessian_eigenvalues",
+    "hessian_trace",
     "hyperspherical_uniformity",
+    "loss_gradient_norm",
     "mse_decomposition",
     "nc1",
     "nc2_equiangularity",
@@ -74,8 +93,10 @@ __all__ = [
     "ncc_error",
     "nearest_class_mean",
     "nearest_mean_bound",
+    "poincare_constant",
     "poincare_lower_bound",
     "resample_within_classes",
+    "sam_sharpness",
     "spectrum_between",
     "spectrum_within",
     "squared_distances",

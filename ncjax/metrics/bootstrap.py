@@ -102,8 +102,13 @@ def bootstrap(
     features = as_float("features", features, ndim=2)
     # A masked row gets a label out of range, which drops it from the statistics.
     marked = as_labels(labels, features.shape[0], num_classes, mask)
+
+    def of_split(split: Split) -> Any:
+        drawn, own = split
+        return statistic(class_stats(drawn, own, num_classes, scatter=scatter))
+
     return _resampled(
-        lambda split: statistic(class_stats(*split, num_classes, scatter=scatter)),
+        of_split,
         [(features, marked)],
         num_classes,
         key,

@@ -151,7 +151,19 @@ def squared_distances(stats: ClassStats) -> Float[Array, "C C"]:
         >>> squared_distances(stats).tolist()
         [[0.0, 9.0], [9.0, 0.0]]
     """
-    high, low = centred_means(stats)
+    return pairwise_squares(*centred_means(stats))
+
+
+def pairwise_squares(high: Float[Array, "C d"], low: Float[Array, "C d"]) -> Float[Array, "C C"]:
+    """Squared distances between the rows of a pair, one row against all at a time.
+
+    Args:
+        high: High-order part of the rows.
+        low: Low-order part of the rows.
+
+    Returns:
+        [C, C] squared distances.
+    """
     classes, dim = high.shape
 
     @jax.checkpoint

@@ -69,7 +69,8 @@ def geometric_complexity(
             input.
         method: "exact", "probes", "outputs" (random rows of the Jacobian) or "inputs" (random columns).
         num_probes: Number k of products a sample, for all methods but "exact".
-        key: Random key, for all methods but "exact", and for `num_samples` and `rel_stderr`.
+        key: Random key, for all methods but "exact", and for `num_samples` and `rel_stderr`. Under `shard_map` fold the
+            axis index into it, or all shards draw alike.
         probe_distribution: "rademacher", "gaussian" or "orthogonal", for "probes".
         num_samples: Number of images to draw at random, without replacement; by default all are taken.
         rel_stderr: Relative standard error at which to stop. Samples are then visited in random order, 64 at a time.

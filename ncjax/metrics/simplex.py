@@ -14,6 +14,7 @@ from ncjax.metrics.class_means import (
     mean_over_classes,
     num_present,
     pair_mean,
+    pairwise_squares,
     present,
 )
 from ncjax.metrics.class_stats import ClassStats
@@ -194,8 +195,11 @@ def hyperspherical_uniformity(
     """
     if energy not in ("log", "inverse"):
         raise ValueError(f'energy must be "log" or "inverse", got {energy!r}')
-    cosines = _excess_cosines(stats, kernel) - 1 / (num_present(stats) - 1)
-    squared = jnp.where(distinct_pairs(stats), jnp.maximum(2 - 2 * cosines, 0), 1)
+    high, low = _vectors(stats, kernel)
+    lengths = jnp.linalg.norm(high, axis=-1, keepdims=True)
+    unit = (high + low) / jnp.where(lengths > 0, lengths, 1)
+    # By differences: of close directions 2 - 2 cos keeps few digits.
+    squared = jnp.where(distinct_pairs(stats), pairwise_squares(unit, jnp.zeros_like(unit)), 1)
     return pair_mean(stats, -jnp.log(squared) / 2 if energy == "log" else 1 / jnp.sqrt(squared))
 
 

@@ -16,7 +16,7 @@ class ConvNet(nn.Module):
 
     num_classes: int
     widths: tuple[int, ...] = (64, 64, 64, 64)
-    norm: Norm = "none"
+    norm: Norm = "batch"
     lowering: Lowering = "auto"
 
     @nn.compact

@@ -2,7 +2,7 @@
 
 import difflib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -33,13 +33,14 @@ class ModelSpec:
     Attributes:
       name: a key of ``MODELS``.
       widths: units of each stage (or hidden layer); empty for the network's standard widths.
-      norm: ``none``, ``batch`` or ``group``.
+      norm: ``none``, ``batch``, ``group``, or ``standard`` for the network's own: ``batch`` for convnet4 and resnet18,
+        ``none`` for the others.
       lowering: of convolutions: ``auto``, ``xla`` or ``matmul``.
     """
 
     name: str = "convnet4"
     widths: tuple[int, ...] = ()
-    norm: Norm = "none"
+    norm: Norm | Literal["standard"] = "standard"
     lowering: Lowering = "auto"
 
 
@@ -69,7 +70,9 @@ def build(spec: ModelSpec, num_classes: int) -> nn.Module:
         suggestion = f" (did you mean {nearest[0]!r}?)" if nearest else ""
         raise ValueError(f"model.name: got {spec.name!r}, expected one of {', '.join(MODELS)}{suggestion}")
     model_class = MODELS[spec.name]
-    options: dict[str, Any] = {"norm": spec.norm, "lowering": spec.lowering}
+    options: dict[str, Any] = {"lowering": spec.lowering}
+    if spec.norm != "standard":
+        options["norm"] = spec.norm
     if spec.widths:
         stages = getattr(model_class, "depths", ())
         if stages and len(stages) != len(spec.widths):

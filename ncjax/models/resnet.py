@@ -34,7 +34,7 @@ class BasicBlock(nn.Module):
 class ResNet18(nn.Module):
     """ResNet-18 (He et al. 2015, arXiv 1512.03385) with the stem that CIFAR work and Papyan et al. 2020 use.
 
-    The embedding is the average-pooled last stage. Taps: ``stem``, ``stage1``, …, ``stage4``, ``embedding``.
+    The embedding is the average-pooled last stage. Taps: ``stage0`` (the stem) to ``stage4``, ``embedding``.
     """
 
     num_classes: int
@@ -49,7 +49,7 @@ class ResNet18(nn.Module):
         maps = ConvNormRelu(self.widths[0], self.norm, self.lowering, use_bias=self.norm == "none", name="stem")(
             images, train
         )
-        taps: Taps = {"stem": maps}
+        taps: Taps = {"stage0": maps}
         for stage, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True), start=1):
             for block in range(1, depth + 1):
                 strides = 2 if stage > 1 and block == 1 else 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from jax.sharding import SingleDeviceSharding
 
 
 class GroupCheckpoints:
@@ -36,17 +37,23 @@ class GroupCheckpoints:
         """Begins to write a state; its arrays are copied before this returns, so they may be donated afterwards."""
         self._manager.save(step, args=ocp.args.StandardSave(jax.tree.leaves(state)))
 
-    def restore(self, step: int, like: Any) -> Any:
-        """Reads a state.
+    def restore(self, step: int, like: Any, num_runs: int) -> Any:
+        """Reads the state of a group's runs.
 
         Args:
           step: of the checkpoint.
-          like: a pytree of arrays (or ``ShapeDtypeStruct`` with shardings) of the same structure.
+          like: a pytree of arrays of the same structure, with any number of runs.
+          num_runs: that the checkpoint holds.
 
         Returns:
-          The state, placed on devices as ``like`` is.
+          The state with ``num_runs`` runs, on the first device.
         """
         leaves, structure = jax.tree.flatten(like)
-        abstract = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding) for leaf in leaves]
+        # Not the sharding that was saved: a sweep may go on with another number of devices.
+        device = SingleDeviceSharding(jax.devices()[0])
+        shapes = [(num_runs, *leaf.shape[1:]) for leaf in leaves]
+        abstract = [
+            jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=device) for shape, leaf in zip(shapes, leaves, strict=True)
+        ]
         restored = self._manager.restore(step, args=ocp.args.StandardRestore(abstract))
         return jax.tree.unflatten(structure, restored)

@@ -1,12 +1,13 @@
 """The one default config, with every key, and its reading into typed, checked objects."""
 
 import dataclasses
+import math
 from typing import Any
 
 import ml_collections
 from ml_collections import config_dict
 
-from ncjax.data import DataSpec
+from ncjax.data import Augmentation, DataSpec
 from ncjax.sweep.grid import Run, expand
 from ncjax.training import MeasureSpec
 from ncjax.transfer import EpisodeSpec
@@ -29,7 +30,7 @@ def default_config() -> ml_collections.ConfigDict:
     config.model = {
         "name": "convnet4",
         "widths": (),  # units of each stage; () for the network's standard widths
-        "norm": "none",  # none, batch or group
+        "norm": "standard",  # none, batch, group, or standard for the network's own
         "lowering": "auto",  # of convolutions: auto, xla or matmul
     }
     config.train = {
@@ -61,6 +62,8 @@ def default_config() -> ml_collections.ConfigDict:
         "episodes": 500,  # 0 leaves few-shot accuracy out
         "heads": ("ncm",),
     }
+    # Of training images: padding of random crops in pixels, probability of a flip, side of the square cut out.
+    config.augmentation = {field.name: field.default for field in dataclasses.fields(Augmentation)}
     config.mesh = {
         "runs": 0,  # devices over which runs are spread; 0 for all of them
     }
@@ -149,7 +152,11 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
             transfer=_named("config.transfer", EpisodeSpec, config.transfer) if config.transfer.episodes else None,
             seed=options.seed,
         ),
-        train={"loss": train.loss, "nesterov": train.nesterov},
+        train={
+            "loss": train.loss,
+            "nesterov": train.nesterov,
+            "augmentation": _named("config.augmentation", Augmentation, config.augmentation),
+        },
         mesh_runs=config.mesh.runs,
         runs_axis=config.runs_axis,
     )
@@ -165,7 +172,7 @@ def _named(key: str, make: Any, section: ml_collections.ConfigDict) -> Any:
 
 def _at_least(config: ml_collections.ConfigDict, key: str, least: float | int, strictly: bool = False) -> None:
     value = _get(config, key)
-    if not (value > least if strictly else value >= least):
+    if not math.isfinite(value) or not (value > least if strictly else value >= least):
         expected = f"a number above {least}" if strictly else f"at least {least}"
         raise ValueError(f"config.{key}: got {value}, expected {expected}")
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import jax
 
-_PACKAGES = ("ncjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "matplotlib")
+_NUMERICS = ("ncjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "pandas")
+_PACKAGES = (*_NUMERICS, "pillow", "matplotlib", "tensorboardX")
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
@@ -33,7 +34,7 @@ def environment() -> dict[str, Any]:
         "git_commit": _git_commit(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": {name: _version(name) for name in _PACKAGES},
     }
 
 
@@ -87,6 +88,13 @@ def count_compilations() -> Iterator[Compilations]:
         yield compilations
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _git_commit() -> str | None:

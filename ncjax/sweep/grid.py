@@ -76,7 +76,7 @@ def groups(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
       runs: of a grid.
 
     Returns:
-      Groups of equal model and batch size, in the order in which they first appear.
+      Groups of equal model, batch size and use of the complexity penalty, in the order in which they first appear.
 
     Example:
       >>> runs = [Run(i, 0, Hyper(), batch, ModelSpec()) for i, batch in enumerate([32, 64, 32])]
@@ -85,7 +85,9 @@ def groups(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     """
     divided: dict[Any, list[Run]] = {}
     for run in runs:
-        divided.setdefault((run.model, run.batch_size), []).append(run)
+        # A program either computes the complexity penalty or does not: 0 times an overflow would not be 0.
+        penalised = run.hyper.gc_penalty > 0
+        divided.setdefault((run.model, run.batch_size, penalised), []).append(run)
     return [tuple(group) for group in divided.values()]
 
 
@@ -118,7 +120,7 @@ def _checked(key: str, name: str, value: Any) -> Any:
 def _model(config: ml_collections.ConfigDict, name: str) -> ModelSpec:
     """The network of that name with the config's options, or an error that names the key."""
     options = config.model
-    for key, choices in (("norm", get_args(Norm)), ("lowering", get_args(Lowering))):
+    for key, choices in (("norm", (*get_args(Norm), "standard")), ("lowering", get_args(Lowering))):
         if options[key] not in choices:
             raise ValueError(f"config.model.{key}: got {options[key]!r}, expected one of {', '.join(choices)}")
     widths = tuple(options.widths)

@@ -1,29 +1,42 @@
 """Runs a whole sweep in this process."""
 
+import contextlib
 import dataclasses
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import ml_collections
 import numpy as np
+from jax.sharding import Mesh
 
-from ncjax import data
+from ncjax import data, models
 from ncjax.sweep import results
 from ncjax.sweep.checkpoints import GroupCheckpoints
 from ncjax.sweep.config import SweepPlan, read_config
 from ncjax.sweep.environment import count_compilations, peak_memory_bytes
 from ncjax.sweep.grid import Run, groups
-from ncjax.sweep.program import ProgramSpec, advance_group, init_group, make_mesh, resolve_sharing, stack_runs
+from ncjax.sweep.program import (
+    ProgramSpec,
+    advance_group,
+    init_group,
+    make_mesh,
+    replicate,
+    resolve_sharing,
+    spread_runs,
+    stack_runs,
+)
 from ncjax.sweep.progress import EventFiles, progress_bar
 from ncjax.sweep.schedule import checkpoint_steps
-from ncjax.sweep.workdir import check_workdir, claim_workdir, write_json
+from ncjax.sweep.workdir import add_to_summary, check_workdir, claim_workdir, locked
 from ncjax.training import RunInputs, TrainSpec, run_inputs
 from ncjax.transfer import check_fits
 
 # Seconds of training between two signs of life on the progress bar.
 _SLICE_SECONDS = 1.0
+DATA_OPTIONS = tuple(field.name for field in dataclasses.fields(data.DataSpec))
 
 
 def run_sweep(config: ml_collections.ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -43,29 +56,41 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path) -> dict[str, Any
     began = time.perf_counter()
     plan = read_config(config)
     check_workdir(config, workdir)
-    dataset = data.load(plan.data)
+    with _naming("config.data", DATA_OPTIONS):
+        dataset = data.load(plan.data)
     inputs = run_inputs(dataset, plan.complexity_samples)
     plan = _with_target(plan, dataset, inputs)
     sweep = [_Group.make(plan, runs, dataset, number) for number, runs in enumerate(groups(plan.runs))]
-    claim_workdir(config, workdir, dataset)
-    events = EventFiles(workdir / "tensorboard")
-    total = sum(len(group.runs) * group.steps[-1] * group.spec.train.batch_size for group in sweep)
-    with count_compilations() as compilations, progress_bar(total, len(plan.runs)) as bar:
-        for group in sweep:
-            bar.set_postfix_str(f"group {group.number + 1}/{len(sweep)}")
-            _run_group(group, inputs, workdir, bar, events)
-    events.close()
-    summary = {
-        "runs": len(plan.runs),
-        "groups": len(sweep),
-        "rows": len(results.read_rows(workdir / results.FILE_NAME)),
-        "seconds": round(time.perf_counter() - began, 1),
-        "compilations": compilations.count,
-        "compile_seconds": round(compilations.seconds, 1),
-        "peak_memory_bytes": peak_memory_bytes(),
-    }
-    write_json(workdir / "summary.json", summary)
-    return summary
+    # Nothing is written before all that can be wrong with the config has been found.
+    with locked(workdir), count_compilations() as compilations:
+        check_workdir(config, workdir)
+        claim_workdir(config, workdir, dataset)
+        total = sum(group.samples(group.steps[-1]) for group in sweep)
+        with progress_bar(total, len(plan.runs)) as bar:
+            for group in sweep:
+                _run_group(group, inputs, workdir, bar, f"group {group.number + 1}/{len(sweep)}")
+        costs = {
+            "seconds": time.perf_counter() - began,
+            "compilations": compilations.count,
+            "compile_seconds": compilations.seconds,
+        }
+        facts = {
+            "runs": len(plan.runs),
+            "groups": len(sweep),
+            "rows": len(results.read_rows(workdir / results.FILE_NAME)),
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
+        return add_to_summary(workdir, costs, facts)
+
+
+@contextlib.contextmanager
+def _naming(section: str, keys: tuple[str, ...]) -> Iterator[None]:
+    """Makes the errors of a ``with`` block begin with the section of the config that they are about."""
+    try:
+        yield
+    except ValueError as error:
+        first_word = str(error).partition(" ")[0].rstrip(":")
+        raise ValueError(f"{section}.{error}" if first_word in keys else f"{section}: {error}") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +100,7 @@ class _Group:
     number: int
     runs: tuple[Run, ...]
     spec: ProgramSpec
-    max_devices: int
+    mesh: Mesh
     steps: tuple[int, ...]
     steps_per_epoch: int
 
@@ -92,13 +117,21 @@ class _Group:
             model=runs[0].model,
             num_classes=dataset.train.num_classes,
             batch_size=batch_size,
-            penalise_complexity=any(run.hyper.gc_penalty > 0 for run in runs),
+            penalise_complexity=runs[0].hyper.gc_penalty > 0,
             **plan.train,
         )
         height, width, channels = dataset.train.images.shape[1:]
         spec = ProgramSpec(train, plan.measure, (height, width, channels), resolve_sharing(plan.runs_axis))
+        with _naming("config.model", ()):
+            # The shapes alone tell whether the network takes these images.
+            model = models.build(train.model, train.num_classes)
+            jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), spec.image_shape))
         steps = checkpoint_steps(plan.epochs, steps_per_epoch, plan.checkpoints, plan.first_epoch)
-        return cls(number, runs, spec, plan.mesh_runs, steps, steps_per_epoch)
+        return cls(number, runs, spec, make_mesh(len(runs), plan.mesh_runs), steps, steps_per_epoch)
+
+    def samples(self, steps: int) -> int:
+        """Training samples that all runs together see in so many steps."""
+        return len(self.runs) * steps * self.spec.train.batch_size
 
 
 def _with_target(plan: SweepPlan, dataset: data.Dataset, inputs: RunInputs) -> SweepPlan:
@@ -106,60 +139,76 @@ def _with_target(plan: SweepPlan, dataset: data.Dataset, inputs: RunInputs) -> S
     if dataset.target is None or inputs.target_index is None:
         return dataclasses.replace(plan, measure=dataclasses.replace(plan.measure, transfer=None))
     if plan.measure.transfer is not None:
-        try:
+        with _naming("config.transfer", ("ways",)):
             check_fits(inputs.target_index, plan.measure.transfer)
-        except ValueError as error:
-            raise ValueError(f"config.transfer.{error}") from None
     target_classes = dataset.target.num_classes
     return dataclasses.replace(plan, measure=dataclasses.replace(plan.measure, target_classes=target_classes))
 
 
-def _run_group(group: _Group, inputs: RunInputs, workdir: Path, bar: Any, events: EventFiles) -> None:
+def _run_group(group: _Group, inputs: RunInputs, workdir: Path, bar: Any, title: str) -> None:
     """Advances a group from its newest checkpoint to its end, measuring on the way."""
-    table = workdir / results.FILE_NAME
-    runs, batch_size = group.runs, group.spec.train.batch_size
-    mesh = make_mesh(len(runs), group.max_devices)
-    hyper, seeds = stack_runs(mesh, [run.hyper for run in runs], [run.seed for run in runs])
+    table, runs, mesh = workdir / results.FILE_NAME, group.runs, group.mesh
+    events = EventFiles(workdir / "tensorboard")
     with GroupCheckpoints(workdir / "checkpoints" / f"group_{group.number:03d}") as checkpoints:
-        # Rows are on the disk before the checkpoint that covers them is, so rows past it are made again.
         step = checkpoints.latest_step()
-        ours = {run.index for run in runs}
-        results.keep_rows(table, lambda row: row["run"] not in ours or (step is not None and row["step"] <= step))
+        _trim_rows(table, group, step)
+        bar.set_postfix_str(f"{title}, step {step or 0}/{group.steps[-1]}")
+        if step is not None:
+            # What an earlier call did counts as done, but not towards this call's samples a second.
+            bar.initial += group.samples(step)
+            bar.update(group.samples(step))
         if step == group.steps[-1]:
-            bar.update(step * batch_size * len(runs))
             return
+        hyper, seeds = stack_runs(mesh, [run.hyper for run in runs], [run.seed for run in runs])
         state = init_group(group.spec, mesh, hyper, seeds)
-        if step is None:
-            step, due = 0, group.steps
-        else:
-            state, due = checkpoints.restore(step, like=state), tuple(later for later in group.steps if later > step)
-            bar.update(step * batch_size * len(runs))
-            bar.refresh()
-        advance = _Advance(group, mesh, hyper, seeds, inputs)
-        for until in due:
-            began = time.perf_counter()
-            while step < until:
-                size = min(until - step, advance.slice_steps)
-                state = advance.train(state, step, size)
-                step += size
-                bar.update(size * batch_size * len(runs))
-            trained = time.perf_counter()
-            state, measured = advance.measure(state, step)
-            seconds = {"time/train_seconds": trained - began, "time/measure_seconds": time.perf_counter() - trained}
-            rows = [_row(group, run, position, step, measured) | seconds for position, run in enumerate(runs)]
-            results.append_rows(table, rows)
-            for row in rows:
-                events.write(row)
-            checkpoints.save(step, state)
+        if step is not None:
+            state = spread_runs(mesh, checkpoints.restore(step, state, len(runs)))
+        advance = _Advance(group, hyper, seeds, replicate(mesh, inputs))
+        due = [later for later in group.steps if step is None or later > step]
+        step = step or 0
+        with contextlib.closing(events):
+            for until in due:
+                began = time.perf_counter()
+                while step < until:
+                    size = min(until - step, advance.slice_steps)
+                    state = advance.train(state, step, size)
+                    step += size
+                    bar.set_postfix_str(f"{title}, step {step}/{group.steps[-1]}", refresh=False)
+                    bar.update(group.samples(size))
+                trained = time.perf_counter()
+                state, measured = advance.measure(state, step)
+                seconds = {"time/train_seconds": trained - began, "time/measure_seconds": time.perf_counter() - trained}
+                rows = [_row(group, run, position, step, measured) | seconds for position, run in enumerate(runs)]
+                # Rows are on the disk before the checkpoint that covers them is, so rows past it are made again.
+                results.append_rows(table, rows)
+                for row in rows:
+                    events.write(row)
+                checkpoints.save(step, jax.tree.map(lambda leaf: leaf[: len(runs)], state))
+
+
+def _trim_rows(table: Path, group: _Group, step: int | None) -> None:
+    """Drops a group's rows past its newest checkpoint, and makes sure that those up to it are there."""
+    ours = {run.index for run in group.runs}
+    results.keep_rows(table, lambda row: row["run"] not in ours or (step is not None and row["step"] <= step))
+    if step is None:
+        return
+    rows = results.read_rows(table) if table.is_file() else []
+    there = {(row["run"], row["step"]) for row in rows}
+    missing = sum((run, due) not in there for run in ours for due in group.steps if due <= step)
+    if missing:
+        raise ValueError(
+            f"--workdir: {table} lacks {missing} rows that checkpoints/ says were written; restore the file, or remove "
+            f"checkpoints/ to begin again"
+        )
 
 
 class _Advance:
     """Calls a group's compiled program, in slices short enough for the progress bar to move."""
 
-    def __init__(self, group: _Group, mesh: Any, hyper: Any, seeds: Any, inputs: RunInputs) -> None:
+    def __init__(self, group: _Group, hyper: Any, seeds: Any, inputs: RunInputs) -> None:
         self._call = lambda state, start, size, measuring: advance_group(
             group.spec,
-            mesh,
+            group.mesh,
             hyper,
             seeds,
             state,
@@ -188,6 +237,10 @@ class _Advance:
 def _row(group: _Group, run: Run, position: int, step: int, measured: dict[str, np.ndarray]) -> dict[str, Any]:
     """A run's row of the results table at one checkpoint."""
     values = {name: value[position] for name, value in measured.items()}
-    diverged = bool(values.pop("diverged"))
+    finite = bool(np.isfinite(values["train/loss"]))
+    diverged = bool(values.pop("diverged")) or not finite
+    if not finite:
+        # The largest of NaN logits is a class like any other: errors would look like measurements.
+        values = dict.fromkeys(values, np.nan)
     place = {"run": run.index, "step": step, "epoch": step / group.steps_per_epoch, "diverged": diverged}
     return place | run.columns() | values

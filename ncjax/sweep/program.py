@@ -94,10 +94,39 @@ def stack_runs(mesh: Mesh, hypers: list[Hyper], seeds: list[int]) -> tuple[Hyper
     Returns:
       Both with a leading runs axis.
     """
-    missing = -len(seeds) % mesh.shape["runs"]
-    hypers, seeds = hypers + hypers[-1:] * missing, seeds + seeds[-1:] * missing
     stacked = jax.tree.map(lambda *values: np.array(values, np.float32), *hypers)
-    return jax.device_put((stacked, np.array(seeds, np.int32)), NamedSharding(mesh, PartitionSpec("runs")))
+    return spread_runs(mesh, (stacked, np.array(seeds, np.int32)))
+
+
+def spread_runs(mesh: Mesh, runs: Any) -> Any:
+    """Puts a pytree with a leading runs axis on the mesh's devices, the last run repeated until it divides evenly.
+
+    Args:
+      mesh: of ``make_mesh``.
+      runs: arrays [runs, ...].
+
+    Returns:
+      The same, with as many runs as fill the mesh.
+    """
+
+    def fill(leaf: Any) -> np.ndarray:
+        missing = -leaf.shape[0] % mesh.shape["runs"]
+        return np.concatenate([leaf, np.repeat(leaf[-1:], missing, axis=0)]) if missing else np.asarray(leaf)
+
+    return jax.device_put(jax.tree.map(fill, runs), NamedSharding(mesh, PartitionSpec("runs")))
+
+
+def replicate(mesh: Mesh, inputs: RunInputs) -> RunInputs:
+    """Puts the data on every device of a mesh, once.
+
+    Args:
+      mesh: of ``make_mesh``.
+      inputs: on any device.
+
+    Returns:
+      The same arrays.
+    """
+    return jax.device_put(inputs, NamedSharding(mesh, PartitionSpec()))
 
 
 @functools.partial(jax.jit, static_argnames=("spec", "mesh"))

@@ -50,6 +50,7 @@ class EventFiles:
         self._writers[run].flush()
 
     def close(self) -> None:
-        """Closes every file."""
+        """Closes every file; a run written to later is opened again."""
         for writer in self._writers.values():
             writer.close()
+        self._writers.clear()

@@ -1,10 +1,15 @@
 """The directory of a sweep: whose it is, and what describes it."""
 
+import contextlib
+import fcntl
+import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ml_collections
+import numpy as np
 
 from ncjax.data import Dataset
 from ncjax.sweep import results
@@ -40,20 +45,93 @@ def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
             )
 
 
+@contextlib.contextmanager
+def locked(workdir: Path) -> Iterator[None]:
+    """Keeps other processes out of a workdir, which is made if it is not there, for a ``with`` block.
+
+    Args:
+      workdir: of the sweep.
+
+    Raises:
+      ValueError: if another process has it.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    with (workdir / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"--workdir: another process is running a sweep in {workdir}; wait for it or use a new directory"
+            ) from None
+        yield
+
+
 def claim_workdir(config: ml_collections.ConfigDict, workdir: Path, dataset: Dataset) -> None:
-    """Makes the workdir and writes what describes the sweep: ``config.json``, ``environment.json``, ``data.json``.
+    """Writes what describes a sweep: ``config.json``, ``environment.json``, ``data.json``.
+
+    Where the sweep has begun before, its first environment stays and another one is added to ``resumed_in``.
 
     Args:
       config: of the sweep.
-      workdir: made if it is not there.
+      workdir: a directory that is there.
       dataset: that the sweep trains on.
+
+    Raises:
+      ValueError: if the sweep began on other data.
     """
-    workdir.mkdir(parents=True, exist_ok=True)
+    description = _description(dataset)
+    data_path, environment_path = workdir / "data.json", workdir / "environment.json"
+    if (
+        data_path.is_file()
+        and (before := json.loads(data_path.read_text(encoding="utf-8"))["sha256"]) != (description["sha256"])
+    ):
+        raise ValueError(
+            f"--workdir: {workdir} holds a sweep on {dataset.name} with sha256 {before[:12]}…, this is "
+            f"{description['sha256'][:12]}…; expected the same images and labels or a new directory"
+        )
+    present = environment()
+    if environment_path.is_file():
+        first = json.loads(environment_path.read_text(encoding="utf-8"))
+        known = [first, *first.get("resumed_in", [])]
+        if not any(all(env.get(key) == present[key] for key in present if key != "command") for env in known):
+            write_json(environment_path, {**first, "resumed_in": [*known[1:], present]})
+    else:
+        write_json(environment_path, present)
+    write_json(data_path, description)
     write_json(workdir / "config.json", config.to_dict())
-    write_json(workdir / "environment.json", environment())
+
+
+def add_to_summary(workdir: Path, costs: dict[str, float], facts: dict[str, int]) -> dict[str, Any]:
+    """Adds what a call of a sweep cost to what earlier calls did, in ``summary.json``.
+
+    Args:
+      workdir: of the sweep.
+      costs: amounts that add up over calls.
+      facts: of the sweep as it is now; ``peak_memory_bytes`` keeps its largest value.
+
+    Returns:
+      What the file holds now.
+    """
+    path = workdir / "summary.json"
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    summary: dict[str, Any] = {name: round(before.get(name, 0) + cost, 1) for name, cost in costs.items()}
+    peak = max(before.get("peak_memory_bytes", 0), facts["peak_memory_bytes"])
+    summary |= {**facts, "peak_memory_bytes": peak}
+    write_json(path, summary)
+    return summary
+
+
+def _description(dataset: Dataset) -> dict[str, Any]:
+    """What ``data.json`` says of a data set."""
     splits = {"train": dataset.train, "test": dataset.test, "target": dataset.target}
-    description = {
+    digest = hashlib.sha256()
+    for split in splits.values():
+        if split is not None:
+            digest.update(np.ascontiguousarray(split.images).data)
+            digest.update(np.ascontiguousarray(split.labels).data)
+    return {
         "name": dataset.name,
+        "sha256": digest.hexdigest(),
         "image_shape": dataset.train.images.shape[1:],
         "splits": {
             name: {"images": len(split), "classes": split.class_names}
@@ -64,7 +142,6 @@ def claim_workdir(config: ml_collections.ConfigDict, workdir: Path, dataset: Dat
         "input_mean": dataset.mean.tolist(),
         "input_std": dataset.std.tolist(),
     }
-    write_json(workdir / "data.json", description)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

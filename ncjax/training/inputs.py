@@ -58,7 +58,7 @@ def run_inputs(dataset: Dataset, complexity_samples: int) -> RunInputs:
     num_classes = dataset.train.num_classes
     if complexity_samples < num_classes:
         raise ValueError(
-            f"measure.complexity_samples: got {complexity_samples}, expected at least one for each of the "
+            f"config.measure.complexity_samples: got {complexity_samples}, expected at least one for each of the "
             f"{num_classes} classes"
         )
     target = dataset.target
@@ -78,20 +78,24 @@ def run_inputs(dataset: Dataset, complexity_samples: int) -> RunInputs:
 
 
 def balanced_sample(labels: Int32[np.ndarray, " n"], size: int) -> Int32[np.ndarray, " k"]:
-    """Chooses samples evenly over classes: the first of every class, then the second of every class, and so on.
+    """Chooses samples at random, evenly over classes: one of every class, then a second of every class, and so on.
+
+    At random, since data sets are not in random order within a class, and a standard error speaks of random samples.
 
     Args:
       labels: of the split.
-      size: how many to choose; all, if there are fewer.
+      size: how many to choose; all, if there are fewer. A smaller choice lies inside a larger one.
 
     Returns:
       Indices of the chosen samples, ascending.
 
     Example:
-      >>> balanced_sample(np.array([0, 0, 0, 1, 1, 2], np.int32), 5).tolist()
-      [0, 1, 3, 4, 5]
+      >>> labels = np.array([0, 0, 0, 1, 1, 2], np.int32)
+      >>> sorted(labels[balanced_sample(labels, 5)].tolist())
+      [0, 0, 1, 1, 2]
     """
-    by_class = np.argsort(labels, kind="stable")
+    shuffled = np.random.default_rng(0).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     sorted_labels = labels[by_class]
     rank_in_class = np.arange(len(labels)) - np.searchsorted(sorted_labels, sorted_labels)
     order = by_class[np.lexsort((sorted_labels, rank_in_class))]

@@ -69,12 +69,15 @@ def measure(spec: TrainSpec, options: MeasureSpec, state: RunState, inputs: RunI
         stats = metrics.class_stats(features, labels, spec.num_classes)
         row[f"{split}/loss"] = sample_losses(logits, labels, spec.loss).mean()
         row[f"{split}/error"] = jnp.mean((jnp.argmax(logits, axis=-1) != labels).astype(jnp.float32))
-        report = metrics.collapse_report(
-            stats, kernel=classifier["kernel"], bias=classifier["bias"], features=features, labels=labels
-        )
-        train_stats = stats if train_stats is None else train_stats
-        if split == "test":
+        kernel, bias = classifier["kernel"], classifier["bias"]
+        if train_stats is None:
+            train_stats = stats
+            report = metrics.collapse_report(stats, kernel, bias, features, labels)
+        else:
+            # Whatever compares a sample with class means takes those of train: its own would contain the sample.
+            report = metrics.collapse_report(stats, kernel)
             report |= metrics.held_out_report(train_stats, features, labels)
+            report["nc4"] = metrics.nc4(train_stats, kernel, bias, features)
         report |= _complexity(model, state, inputs, options, stats, images[sample], labels[sample], probe_key)
         row |= {f"{split}/{name}": value for name, value in report.items()}
         layer = "layer" if split == "train" else "test_layer"

@@ -11,7 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from ncjax import metrics, models
-from ncjax.data import normalize
+from ncjax.data import augment, normalize
 from ncjax.training.hyper import Hyper
 from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import regularised_loss, sample_losses
@@ -110,7 +110,7 @@ def train_steps(
     update = optimizer(spec, hyper).update
     num_samples = inputs.train_labels.shape[0]
     steps_per_epoch = num_samples // spec.batch_size
-    probe_key = _stream(seed, "probes")
+    probe_key, augmentation_key = _stream(seed, "probes"), _stream(seed, "augmentation")
 
     def order_at(step: Int[Array, ""]) -> Int[Array, " n"]:
         return sample_order(seed, step // steps_per_epoch, num_samples)
@@ -123,6 +123,8 @@ def train_steps(
         order = lax.cond(position == 0, order_at, lambda _: order, step)
         batch = lax.dynamic_slice_in_dim(order, position * spec.batch_size, spec.batch_size)
         images = normalize(jnp.take(inputs.train_images, batch, axis=0), inputs.mean, inputs.std)
+        if spec.augmentation.active:
+            images = augment(spec.augmentation, jax.random.fold_in(augmentation_key, step), images)
         labels = jnp.take(inputs.train_labels, batch)
         key = jax.random.fold_in(probe_key, step)
         gradient_of = jax.value_and_grad(_batch_loss, argnums=2, has_aux=True)
@@ -182,4 +184,4 @@ def _batch_loss(
 
 def _stream(seed: Int[Array, ""], purpose: str) -> Array:
     """A key for one purpose of one run; streams are numbered, so adding one leaves the others as they are."""
-    return jax.random.fold_in(jax.random.key(seed), ("init", "order", "probes").index(purpose))
+    return jax.random.fold_in(jax.random.key(seed), ("init", "order", "probes", "augmentation").index(purpose))

@@ -1,8 +1,9 @@
 """What is fixed about a run when it is compiled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from ncjax.data import Augmentation
 from ncjax.models import ModelSpec
 
 Loss = Literal["cross_entropy", "mse"]
@@ -23,6 +24,7 @@ class TrainSpec:
       penalise_complexity: whether the program computes the geometric-complexity penalty at all; when False,
         ``Hyper.gc_penalty`` must be 0.
       penalty_probes: random probes a sample for that penalty.
+      augmentation: random changes to training images, none by default.
     """
 
     model: ModelSpec
@@ -32,3 +34,4 @@ class TrainSpec:
     nesterov: bool = False
     penalise_complexity: bool = False
     penalty_probes: int = 1
+    augmentation: Augmentation = field(default_factory=Augmentation)

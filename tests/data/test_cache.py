@@ -1,11 +1,16 @@
 import errno
+import itertools
+import os
+import signal
+import subprocess
+import sys
 import threading
 import warnings
 
 import numpy as np
 import pytest
 
-from ncjax.data import cache, cache_root
+from ncjax.data import SplitBlocks, cache, cache_root
 from ncjax.data.cache import fetch
 
 
@@ -121,6 +126,86 @@ def test_half_made_entry_of_a_killed_process_is_not_read(pets, data_dir):
     (data_dir / "pets" / ".making-0" / "train_images.npy").write_bytes(b"half")
     with warnings.catch_warnings(action="error"):
         fetch("pets", {}, lambda: {"train": pets})
+
+
+def blocks_of(split, sizes):
+    """The split in blocks of the given sizes."""
+    ends = np.cumsum([0, *sizes])
+    pieces = [split.take(np.arange(start, end)) for start, end in itertools.pairwise(ends)]
+    return SplitBlocks(
+        split.images.shape, split.class_names, lambda: [(piece.images, piece.labels) for piece in pieces]
+    )
+
+
+def test_split_made_by_blocks_is_the_same(pets):
+    made = fetch("pets", {}, lambda: {"train": blocks_of(pets, [4, 4, 2])})["train"]
+    np.testing.assert_array_equal(made.images, pets.images)
+    np.testing.assert_array_equal(made.labels, pets.labels)
+    assert made.class_names == pets.class_names
+
+
+def test_blocks_of_another_number_are_an_error_that_leaves_nothing(pets, data_dir):
+    with pytest.raises(ValueError, match="train must have 10 images; its blocks hold 8"):
+        fetch("pets", {}, lambda: {"train": blocks_of(pets, [4, 4])})
+    assert list((data_dir / "pets").iterdir()) == []
+
+
+def test_error_of_a_block_is_not_blamed_on_the_cache(pets, data_dir):
+    def blocks():
+        yield pets.images, pets.labels
+        raise OSError("the archive is on fire")
+
+    with pytest.raises(OSError, match=r"^the archive is on fire$"):
+        fetch("pets", {}, lambda: {"train": SplitBlocks(pets.images.shape, pets.class_names, blocks)})
+    assert list((data_dir / "pets").iterdir()) == []
+
+
+def test_disk_that_fills_up_between_blocks_leaves_nothing(pets, data_dir, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cache.os, "fsync", full)
+    with pytest.raises(OSError, match=r"cannot use the data cache .*No space left on device; NCJAX_DATA_DIR"):
+        fetch("pets", {}, lambda: {"train": blocks_of(pets, [10])})
+    assert list((data_dir / "pets").iterdir()) == []
+
+
+def test_too_little_space_is_known_before_anything_is_made(pets):
+    huge = SplitBlocks((10**12, 32, 32, 3), pets.class_names, make_nothing)
+    with pytest.raises(OSError, match=r"3072000.0 GB are needed and .* GB free; NCJAX_DATA_DIR chooses another"):
+        fetch("pets", {}, lambda: {"train": huge})
+
+
+KILLED_HALFWAY = """
+import os, signal
+import numpy as np
+from ncjax.data import SplitBlocks
+from ncjax.data.cache import fetch
+
+def blocks():
+    yield np.zeros((5, 4, 4, 1), np.uint8), np.zeros(5, np.int32)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+fetch("pets", {}, lambda: {"train": SplitBlocks((10, 4, 4, 1), ("cat", "dog", "eel"), blocks)})
+"""
+
+
+def test_killed_preparation_leaves_nothing_that_is_read_and_is_cleared_away(pets, data_dir):
+    run = subprocess.run([sys.executable, "-c", KILLED_HALFWAY], check=False)
+    assert run.returncode == -signal.SIGKILL
+    (half_made,) = (data_dir / "pets").iterdir()
+    for path in (half_made, *half_made.iterdir()):
+        os.utime(path, (0, 0))
+    with warnings.catch_warnings(action="error"):
+        made = fetch("pets", {}, lambda: {"train": pets})["train"]
+    np.testing.assert_array_equal(made.images, pets.images)
+    assert not half_made.exists()
+
+
+def test_what_another_process_is_making_is_left_alone(pets, data_dir):
+    (data_dir / "pets" / ".making-0").mkdir(parents=True)
+    fetch("pets", {}, lambda: {"train": pets})
+    assert (data_dir / "pets" / ".making-0").exists()
 
 
 def test_folder_that_cannot_be_made_is_an_error_that_names_it(pets, tmp_path):

@@ -60,6 +60,29 @@ def test_split_that_does_not_fit_is_an_error(images, labels, names, message):
         Split(images, labels, names)
 
 
+@pytest.mark.parametrize(
+    ("labels", "names", "message"),
+    [
+        (LABELS[:1], ("a", "b"), r"fine_labels must be int32 \[2\]"),
+        (LABELS, ("a",), r"fine_labels must lie in 0..0"),
+        (LABELS, ("a", "a"), "fine_class_names must all be different"),
+    ],
+)
+@pytest.mark.usefixtures("as_users_run")
+def test_fine_labels_that_do_not_fit_are_an_error(labels, names, message):
+    with pytest.raises(ValueError, match=message):
+        Split(IMAGES, LABELS, ("a", "b"), labels, names)
+
+
+def test_taken_images_keep_what_belongs_to_them(pets):
+    fine = Split(pets.images, pets.labels // 2, ("fur", "scales"), pets.labels, pets.class_names)
+    taken = fine.take(np.array([5, 3]))
+    assert taken.fine_labels is not None
+    assert taken.images[:, 0, 0, 0].tolist() == [5, 3]
+    assert (taken.labels.tolist(), taken.fine_labels.tolist()) == ([1, 0], [2, 0])
+    assert (taken.class_names, taken.fine_class_names) == (fine.class_names, fine.fine_class_names)
+
+
 def test_train_and_test_of_other_classes_are_an_error():
     train, test = Split(IMAGES, LABELS, ("a", "b")), Split(IMAGES, LABELS, ("b", "a"))
     with pytest.raises(ValueError, match="test of 'pets' must have the classes of train"):

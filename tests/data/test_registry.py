@@ -4,7 +4,7 @@ import inspect
 import numpy as np
 import pytest
 
-from ncjax.data import SOURCES, DataSpec, Source, Split, load, names, pixel_statistics
+from ncjax.data import SOURCES, DataSpec, Source, Split, load, names, pixel_statistics, registry
 
 
 @pytest.fixture
@@ -65,6 +65,55 @@ def test_options_that_the_maker_does_not_obey_are_views(pets_source):
     assert pets.target.class_names == ("dog",)
 
 
+def test_usual_split_by_class_is_used(monkeypatch, pets):
+    lists = {"source_classes": ("cat",), "validation_classes": ("dog",), "target_classes": ("eel",)}
+    monkeypatch.setattr(registry, "class_lists", lambda _: lists)
+    monkeypatch.setitem(SOURCES, "pets", Source(lambda: {"train": pets, "test": pets}, class_split="usual"))
+    few_shot = load(DataSpec("pets"))
+    assert few_shot.validation is not None
+    assert few_shot.target is not None
+    classes = [split.class_names for split in (few_shot.train, few_shot.test, few_shot.validation, few_shot.target)]
+    assert classes == [("cat",), ("cat",), ("dog",), ("eel",)]
+
+
+def test_named_classes_leave_the_usual_lists(monkeypatch, pets):
+    lists = {"source_classes": ("cat", "dog"), "validation_classes": (), "target_classes": ("eel",)}
+    monkeypatch.setattr(registry, "class_lists", lambda _: lists)
+    monkeypatch.setitem(SOURCES, "pets", Source(lambda: {"train": pets, "test": pets}, class_split="usual"))
+    few_shot = load(DataSpec("pets", target_classes=("dog",)))
+    assert few_shot.target is not None
+    assert (few_shot.train.class_names, few_shot.target.class_names) == (("cat",), ("dog",))
+
+
+def test_usual_classes_that_the_data_set_lacks_are_an_error(monkeypatch, pets):
+    monkeypatch.setitem(SOURCES, "pets", Source(lambda: {"train": pets, "test": pets}, class_split="cifar_fs"))
+    with pytest.raises(ValueError, match=r"\(cat, dog, eel\); it lacks 'apple'"):
+        load(DataSpec("pets"))
+
+
+def test_views_of_the_train_labels_leave_test_as_it_is(pets_source):
+    spec = DataSpec("pets", train_samples=9, imbalance=3.0, label_noise=0.5, random_labels=True)
+    changed, plain = load(spec), load(DataSpec("pets"))
+    assert (len(changed.train), len(changed.test)) == (5, 10)
+    np.testing.assert_array_equal(changed.test.labels, plain.test.labels)
+
+
+def test_coarse_labels_have_the_fine_ones_beside():
+    glyphs = load(DataSpec(coarse="script", train_per_class=1, test_per_class=1, target_per_class=1))
+    for split in (glyphs.train, glyphs.test):
+        assert "greek" in split.class_names
+        assert split.fine_labels is not None
+        assert len(split.fine_class_names) == 64
+        assert np.unique(split.fine_labels).size == 64
+    assert glyphs.target is not None
+    assert glyphs.target.num_classes == 20
+
+
+def test_source_of_a_data_set_that_has_none_is_an_error():
+    with pytest.raises(ValueError, match="source of 'digits' must be '', as it is not read from a folder; got '/data'"):
+        load(DataSpec("digits", source="/data"))
+
+
 def test_statistics_are_of_the_train_split_used(pets_source):
     pets = load(DataSpec("pets", train_per_class=1))
     mean, std = pixel_statistics(pets.train.images)
@@ -82,10 +131,13 @@ def test_digits_have_ten_classes_and_no_target():
     ("spec", "message"),
     [
         (DataSpec("glyph"), "got 'glyph': did you mean 'glyphs'?"),
-        (DataSpec("nothing like it"), "got 'nothing like it': there are digits, glyphs, pets"),
+        (DataSpec("nothing like it"), "got 'nothing like it': there are cifar10, cifar100, .*, glyphs, .*, pets"),
         (DataSpec("pets", image_size=8), "image_size of 'pets' must be 4, the only one it has; got 8"),
         (DataSpec("pets", train_per_class=4), "train_per_class of 'pets', split train: .* at most 3, as class 'dog'"),
         (DataSpec("pets", target_classes=("fox",)), "it lacks 'fox'"),
+        (DataSpec("pets", coarse="colour"), "coarse of 'pets' must be empty: it has no groups of classes"),
+        (DataSpec("pets", train_samples=11), "'pets': samples must be from 1 to 10, the number of images; got 11"),
+        (DataSpec("pets", imbalance=4.0), "'pets': imbalance must be at most 3"),
     ],
 )
 def test_what_cannot_be_had_is_an_error_of_one_line(pets_source, spec, message):

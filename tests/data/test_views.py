@@ -1,7 +1,9 @@
+import itertools
+
 import numpy as np
 import pytest
 
-from ncjax.data import Split, class_subset, concatenate, select_classes, split_by_class
+from ncjax.data import Split, class_subset, concatenate, sample_subset, select_classes, split_by_class
 
 
 def values(split):
@@ -43,6 +45,46 @@ def test_subset_of_a_class_does_not_depend_on_other_classes(pets):
 def test_subset_larger_than_a_class_is_an_error(pets):
     with pytest.raises(ValueError, match="per_class must be at most 3, as class 'dog' has; got 4"):
         class_subset(pets, 4, seed=0)
+
+
+def test_samples_are_balanced_as_far_as_they_can_be(pets):
+    assert sorted(np.bincount(sample_subset(pets, 7, seed=0).labels).tolist()) == [2, 2, 3]
+
+
+def test_samples_of_a_smaller_number_lie_in_those_of_a_larger(pets):
+    subsets = [set(values(sample_subset(pets, n, seed=3))) for n in range(1, 11)]
+    assert [len(subset) for subset in subsets] == list(range(1, 11))
+    assert all(small < large for small, large in itertools.pairwise(subsets))
+
+
+def test_samples_are_the_class_subset_where_classes_are_full(pets):
+    assert values(sample_subset(pets, 6, seed=1)) == values(class_subset(pets, 2, seed=1))
+
+
+def test_small_classes_are_used_up_and_the_others_fill_in():
+    split = Split(np.zeros((9, 4, 4, 1), np.uint8), np.array([0] * 8 + [1], np.int32), ("cat", "dog"))
+    assert np.bincount(sample_subset(split, 6, seed=0).labels).tolist() == [5, 1]
+
+
+@pytest.mark.parametrize("samples", [0, 11])
+def test_number_of_samples_that_there_are_not_is_an_error(pets, samples):
+    with pytest.raises(ValueError, match=f"samples must be from 1 to 10, the number of images; got {samples}"):
+        sample_subset(pets, samples, seed=0)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda split: concatenate(split, split),
+        lambda split: select_classes(split, ("scales",)),
+        lambda split: class_subset(split, 2, seed=0),
+        lambda split: sample_subset(split, 5, seed=0),
+    ],
+)
+def test_views_keep_fine_labels_beside_images(pets, view):
+    coarse = Split(pets.images, pets.labels // 2, ("fur", "scales"), pets.labels, pets.class_names)
+    viewed = view(coarse)
+    np.testing.assert_array_equal(viewed.fine_labels, pets.labels[values(viewed)])
 
 
 def test_concatenation_keeps_labels_beside_images(pets):

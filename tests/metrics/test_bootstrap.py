@@ -54,7 +54,7 @@ def test_the_error_bar_is_that_of_a_loop_in_float64(sample, measure):
     np.testing.assert_allclose([float(bar.low), float(bar.high)], [2 * value - high, 2 * value - low], rtol=1e-3)
 
 
-KINDS = ("ratio", "pivotal", "percentile")
+KINDS: tuple[metrics.IntervalKind, ...] = ("ratio", "pivotal", "percentile")
 
 
 @pytest.fixture(scope="module")
@@ -108,17 +108,20 @@ def test_a_ratio_interval_is_pivotal_where_a_value_is_not_positive(sample):
     np.testing.assert_array_equal(np.array(bars[0]), np.array(bars[1]))
 
 
-def test_a_whole_report_has_its_error_bars_at_once(sample):
+def test_several_measures_have_their_error_bars_at_once(sample):
     features, labels = sample
-    bar = metrics.bootstrap(
-        metrics.collapse_report, features, labels, 3, jax.random.key(0), num_resamples=8, scatter=False
-    )
-    report = metrics.collapse_report(metrics.class_stats(features, labels, 3, scatter=False))
+
+    def several(stats):
+        return {"cdnv": metrics.cdnv(stats), "each": (stats.variances, stats.counts)}
+
+    bar = metrics.bootstrap(several, features, labels, 3, jax.random.key(0), num_resamples=8, scatter=False)
+    stats = metrics.class_stats(features, labels, 3, scatter=False)
     for field in bar:
-        assert field.keys() == report.keys()
-    for name, value in report.items():
-        np.testing.assert_allclose(bar.value[name], value, rtol=1e-4)
-    assert all(bar.low[name] <= bar.high[name] for name in report)
+        assert jax.tree.structure(field) == jax.tree.structure(several(stats))
+    np.testing.assert_allclose(bar.value["each"][0], stats.variances, rtol=1e-5)
+    np.testing.assert_array_equal(bar.low["each"][0] < bar.high["each"][0], stats.counts > 1)
+    # As many of every class as there are.
+    np.testing.assert_array_equal(bar.stderr["each"][1], [0, 0, 0])
 
 
 def test_masked_rows_never_count(sample):
@@ -145,7 +148,7 @@ def test_both_splits_are_resampled(sample):
     features, labels = sample
 
     def error(train, test):
-        stats = metrics.class_stats(*train, 3, scatter=False)
+        stats = metrics.class_stats(train[0], train[1], 3, scatter=False)
         return metrics.held_out_report(stats, *test)["strong_variance"]
 
     key = jax.random.key(3)

@@ -8,7 +8,7 @@ from tests import reference
 
 SHALLOW_TO_DEEP = [1.0, 1e-3, 1e-5, 1e-7]
 # Classes, features, samples a class: few and many, d < C - 1, d = 1, two classes.
-SHAPES = [(2, 1, 50), (10, 64, 40), (10, 5, 40), (60, 90, 11), (40, 12, 9)]
+SHAPES = [(2, 1, 50), (5, 200, 7), (10, 64, 40), (10, 5, 40), (60, 90, 11), (40, 12, 9)]
 # Distances from a perfect frame, which are zero for two classes.
 FRAME = ("nc2_", "nc3")
 
@@ -119,7 +119,7 @@ def test_invariances(name, invariances):
     rng = np.random.default_rng(7)
     features, labels = reference.collapsed_features(rng, 5, 8, 20)
     rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
-    changes = {
+    changes: dict[str, tuple[np.ndarray, np.ndarray]] = {
         "rotation": (features @ rotation, labels),
         "translation": (features + rng.normal(size=8), labels),
         "scale": (features * 37, labels),

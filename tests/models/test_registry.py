@@ -1,3 +1,5 @@
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,6 +50,8 @@ def test_every_model_returns_logits_and_ordered_taps(name, norm):
     logits, taps = jax.eval_shape(apply, variables, images)
     assert logits.shape == (2, 7)
     assert order[-1] == "embedding"
+    # Programs return dicts sorted by name: the numbers in the names must tell the order of the stages.
+    assert order[:-1] == sorted(order[:-1], key=lambda tap: int(re.sub(r"\D", "", tap)))
     assert len(taps["embedding"].shape) == 2
 
 

@@ -1,9 +1,10 @@
+import dataclasses
 import json
 
 import pytest
 
 from ncjax import data
-from ncjax.sweep import default_config, local, read_rows, run_sweep
+from ncjax.sweep import count_compilations, default_config, local, make_mesh, read_rows, run_sweep
 
 
 @pytest.fixture
@@ -64,8 +65,10 @@ def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config
 
 
 def test_a_finished_sweep_is_not_run_again(config, finished, tmp_path):
-    summary = run_sweep(config, tmp_path / "whole")
-    assert summary["compilations"] == 0
+    with count_compilations() as compilations:
+        summary = run_sweep(config, tmp_path / "whole")
+    assert compilations.count == 0
+    assert summary["rows"] == len(finished)
     assert rows_without_times(tmp_path / "whole") == finished
 
 
@@ -97,3 +100,69 @@ def test_a_batch_larger_than_the_data_is_an_error(config, tmp_path):
     config.train.batch_size = 16
     with pytest.raises(ValueError, match=r"config\.train\.batch_size: got 16, expected at most the 15"):
         run_sweep(config, tmp_path / "new")
+
+
+def test_a_sweep_goes_on_with_another_number_of_devices(config, finished, tmp_path, monkeypatch):
+    workdir = tmp_path / "moved"
+    config.sweep.seed = (0, 1, 2)
+    config.sweep.learning_rate = (0.05,)
+    write = local.EventFiles.write
+
+    def fail_at_the_third_checkpoint(self, row):
+        if row["step"] == 4:
+            raise KeyboardInterrupt
+        write(self, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(local.EventFiles, "write", fail_at_the_third_checkpoint)
+        patch.setattr(local, "make_mesh", lambda runs, _: make_mesh(runs, 2))
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(config, workdir)
+    monkeypatch.setattr(local, "make_mesh", lambda runs, _: make_mesh(runs, 1))
+    run_sweep(config, workdir)
+    rows = rows_without_times(workdir)
+    assert [(row["run"], row["step"]) for row in rows] == [(r, s) for s in (0, 2, 4, 12) for r in (0, 1, 2)]
+    # Learning rate 0.05 and seed 0 are run 0 of the other sweep too.
+    assert rows[-3]["train/loss"] == pytest.approx(finished[-2]["train/loss"], rel=1e-3)
+
+
+def test_a_network_that_does_not_take_the_images_is_an_error_before_anything_is_written(config, tmp_path):
+    config.model.name = "convnet4"
+    config.model.widths = ()
+    with pytest.raises(ValueError, match=r"config\.model: images: got 4x4 pixels"):
+        run_sweep(config, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_second_process_on_a_workdir_is_refused(config, tmp_path):
+    with local.locked(tmp_path), pytest.raises(ValueError, match="another process is running a sweep"):
+        run_sweep(config, tmp_path)
+
+
+def test_other_data_under_the_same_config_is_refused(config, finished, tmp_path, monkeypatch, small_dataset):
+    other = dataclasses.replace(small_dataset, train=small_dataset.test)
+    monkeypatch.setattr(data, "load", lambda _: other)
+    with pytest.raises(ValueError, match="holds a sweep on small with sha256"):
+        run_sweep(config, tmp_path / "whole")
+
+
+def test_a_table_lost_under_its_checkpoints_is_an_error(config, finished, tmp_path):
+    (tmp_path / "whole" / "results.jsonl").unlink()
+    with pytest.raises(ValueError, match="lacks 8 rows"):
+        run_sweep(config, tmp_path / "whole")
+
+
+def test_a_run_that_is_not_finite_is_marked_and_its_measurements_left_empty(config, tmp_path):
+    config.sweep.learning_rate = (0.05, 1e20)
+    run_sweep(config, tmp_path / "diverging")
+    rows = rows_without_times(tmp_path / "diverging")
+    assert [row["diverged"] for row in rows[-2:]] == [False, True]
+    assert rows[-1]["train/error"] is None
+    assert rows[-2]["train/error"] is not None
+
+
+def test_repeating_a_finished_sweep_keeps_what_it_cost(config, finished, tmp_path):
+    before = json.loads((tmp_path / "whole" / "summary.json").read_text())
+    after = run_sweep(config, tmp_path / "whole")
+    assert after["seconds"] >= before["seconds"] > 0
+    assert after["compilations"] == before["compilations"]

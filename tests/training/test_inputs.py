@@ -16,3 +16,15 @@ def test_a_balanced_sample_takes_the_same_number_of_every_class_that_has_it(size
 def test_a_sample_smaller_than_the_number_of_classes_is_refused(small_dataset):
     with pytest.raises(ValueError, match=r"complexity_samples: got 2, expected at least one for each of the 3 classes"):
         run_inputs(small_dataset, complexity_samples=2)
+
+
+def test_a_balanced_sample_is_not_the_beginning_of_each_class():
+    labels = np.repeat(np.arange(4), 50).astype(np.int32)
+    positions = balanced_sample(labels, 40) % 50
+    # Ten of fifty at random: that all forty lie in the first half has a probability below 1e-12.
+    assert positions.max() >= 25
+
+
+def test_a_smaller_balanced_sample_lies_inside_a_larger_one():
+    labels = np.repeat(np.arange(4), 50).astype(np.int32)
+    assert set(balanced_sample(labels, 20)) < set(balanced_sample(labels, 30))

@@ -65,6 +65,18 @@ def test_error_and_cdnv_are_those_of_the_whole_split(row, embed, small_inputs, s
     np.testing.assert_allclose(row["test/cdnv"], cdnv, rtol=1e-4)
 
 
+def test_nearest_means_on_the_test_split_are_those_of_train(row, small_inputs, small_spec, state):
+    model = models.build(small_spec.model, 3)
+    apply = functools.partial(model.apply, state.variables)
+    train = np.asarray(apply(normalised(small_inputs.train_images, small_inputs))[1]["embedding"], np.float64)
+    means = np.stack([train[np.asarray(small_inputs.train_labels) == c].mean(axis=0) for c in range(3)])
+    logits, taps = apply(normalised(small_inputs.test_images, small_inputs))
+    test = np.asarray(taps["embedding"], np.float64)
+    nearest = np.square(test[:, None] - means[None]).sum(axis=2).argmin(axis=1)
+    np.testing.assert_allclose(row["test/nc4"], np.mean(nearest != logits.argmax(axis=1)), atol=1e-6)
+    np.testing.assert_allclose(row["test/ncc_error"], np.mean(nearest != small_inputs.test_labels), atol=1e-6)
+
+
 def test_geometric_complexity_is_the_mean_squared_jacobian_on_the_sample(row, embed, small_inputs):
     images = normalised(np.asarray(small_inputs.train_images)[np.asarray(small_inputs.train_sample)], small_inputs)
     jacobians = jax.vmap(jax.jacrev(lambda x: embed(x[None])[0]))(images)

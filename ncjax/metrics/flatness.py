@@ -1,0 +1,224 @@
+"""Flatness of a loss at given parameters: gradient norm, Hessian trace and eigenvalues, sharpness."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PRNGKeyArray
+from matfree import decomp, stochtrace  # type: ignore[import-untyped]
+
+Loss = Callable[..., Any]
+Probes = Literal["signs", "normal", "sphere"]
+
+_SAMPLERS = {
+    "signs": stochtrace.sampler_signs,
+    "normal": stochtrace.sampler_normal,
+    "sphere": stochtrace.sampler_sphere,
+}
+
+# Krylov vectors whose products with earlier ones exceed this are no longer orthogonal: full reorthogonalisation keeps
+# them near the rounding until the space closes.
+_ORTHOGONAL = 1e-3
+
+
+class TraceEstimate(NamedTuple):
+    """A trace with the error that its random probes leave.
+
+    Attributes:
+        mean: The estimate.
+        stderr: Its standard error; 0 where the trace is exact.
+        num_products: Number of Hessian-vector products spent.
+    """
+
+    mean: Float[Array, ""]
+    stderr: Float[Array, ""]
+    num_products: int
+
+
+class Eigenvalues(NamedTuple):
+    """The largest eigenvalues that a Krylov space holds.
+
+    Attributes:
+        values: [k] largest first.
+        residuals: [k] |H v - value v| for unit v: the Hessian has an eigenvalue at most this far from the value.
+    """
+
+    values: Float[Array, "k"]
+    residuals: Float[Array, "k"]
+
+
+def loss_gradient_norm(loss: Loss, params: Any, *data: Any) -> Float[Array, ""]:
+    """Norm of the loss gradient, the slope of the learning path. One gradient.
+
+    Args:
+        loss: Function of `(params, *data)` that returns a scalar.
+        params: Any pytree of floats.
+        *data: What else the loss takes.
+
+    Returns:
+        A scalar, loss a unit of parameters.
+
+    Source: Barrett, Dherin, "Implicit gradient regularization", ICLR 2021, https://arxiv.org/abs/2009.11162; with
+    geometric complexity: Dherin et al. 2022, section 4, https://arxiv.org/abs/2209.13083
+
+    Example:
+        >>> loss = lambda w, x: 0.5 * jnp.sum(x * w**2)
+        >>> float(loss_gradient_norm(loss, jnp.array([3.0, 2.0]), jnp.array([1.0, 2.0])))
+        5.0
+    """
+    return _norm(jax.grad(loss)(params, *data))
+
+
+def hessian_trace(
+    loss: Loss,
+    params: Any,
+    *data: Any,
+    key: PRNGKeyArray,
+    num_probes: int = 32,
+    probes: Probes = "signs",
+) -> TraceEstimate:
+    """Trace of the loss Hessian with its standard error. One Hessian-vector product a probe.
+
+    The variance of one probe is 2 (|H|_F^2 - sum_i H_ii^2) for signs and 2 |H|_F^2 for normal vectors. With as many
+    probes as parameters the trace is taken exactly instead. The probes run side by side: memory is `num_probes` times
+    that of one product.
+
+    Args:
+        loss: Function of `(params, *data)` that returns a scalar.
+        params: Any pytree of floats.
+        *data: What else the loss takes.
+        key: Random key.
+        num_probes: Number of probes, at least 2.
+        probes: "signs", "normal" or "sphere".
+
+    Returns:
+        The trace, loss a squared unit of parameters.
+
+    Raises:
+        ValueError: An argument does not fit.
+
+    Source: Hutchinson 1990, https://doi.org/10.1080/03610919008812866, by the package matfree
+
+    Example:
+        >>> loss = lambda w: jnp.sum(jnp.array([1.0, 2.0, 3.0]) * w**2)
+        >>> float(hessian_trace(loss, jnp.ones(3), key=jax.random.key(0)).mean)
+        12.0
+    """
+    if num_probes < 2:
+        raise ValueError(f"num_probes must be at least 2, got {num_probes}")
+    if probes not in get_args(Probes):
+        raise ValueError(f"probes must be one of {', '.join(get_args(Probes))}, got {probes!r}")
+    vector, product = _hessian(loss, params, data)
+    size = vector.shape[0]
+    if size <= num_probes:
+        diagonal = jax.vmap(lambda line: jnp.vdot(line, product(line)))(jnp.eye(size, dtype=vector.dtype))
+        return TraceEstimate(jnp.sum(diagonal), jnp.zeros((), vector.dtype), size)
+    sampler = _SAMPLERS[probes](vector, num=num_probes)
+    estimator = stochtrace.estimator_monte_carlo_mean_and_sem(stochtrace.monte_carlo_trace(), sampler)
+    mean, stderr = estimator(product, key)
+    # The package divides by the number of probes, which falls short where they are few.
+    return TraceEstimate(mean, stderr * jnp.sqrt(num_probes / (num_probes - 1)).astype(stderr.dtype), num_probes)
+
+
+def hessian_eigenvalues(
+    loss: Loss, params: Any, *data: Any, key: PRNGKeyArray, num_values: int = 1, num_products: int = 32
+) -> Eigenvalues:
+    """Largest eigenvalues of the loss Hessian, by Lanczos with full reorthogonalisation.
+
+    One Hessian-vector product a step, and one a value for its residual; memory is `num_products` times the parameters.
+    A value never exceeds the largest eigenvalue; where the residual is not small, more products are needed. Of an
+    eigenvalue that occurs several times one is found: a value that the Krylov space does not hold is not a number.
+
+    Args:
+        loss: Function of `(params, *data)` that returns a scalar.
+        params: Any pytree of floats.
+        *data: What else the loss takes.
+        key: Random key of the starting vector.
+        num_values: Number k of values.
+        num_products: Steps of Lanczos; no more are taken than there are parameters.
+
+    Returns:
+        The eigenvalues, loss a squared unit of parameters.
+
+    Raises:
+        ValueError: An argument does not fit.
+
+    Source: Lanczos, https://doi.org/10.6028/jres.045.026, by the package matfree; of networks: Ghorbani,
+    Krishnan, Xiao, ICML 2019, https://arxiv.org/abs/1901.10159
+
+    Example:
+        >>> loss = lambda w: jnp.sum(jnp.array([1.0, 2.0, 3.0]) * w**2)
+        >>> f"{float(hessian_eigenvalues(loss, jnp.ones(3), key=jax.random.key(0)).values[0]):.4f}"
+        '6.0000'
+    """
+    vector, product = _hessian(loss, params, data)
+    steps = min(num_products, vector.shape[0])
+    if not 1 <= num_values <= steps:
+        raise ValueError(f"num_values must be between 1 and the {steps} Lanczos steps, got {num_values}")
+    start = jax.random.normal(key, vector.shape, vector.dtype)
+    krylov, tridiagonal, *_ = decomp.tridiag_sym(steps, reortho="full")(product, start / jnp.linalg.norm(start))
+    values, vectors = _ritz_pairs(krylov, tridiagonal, num_values)
+    residuals = jax.vmap(lambda value, line: jnp.linalg.norm(product(line) - value * line))(values, vectors)
+    return Eigenvalues(values, residuals)
+
+
+def sam_sharpness(loss: Loss, params: Any, *data: Any, radius: Float[Array, ""] | float = 0.05) -> Float[Array, ""]:
+    """Rise of the loss one step up its gradient, L(w + r g/|g|) - L(w). Two losses and a gradient.
+
+    To first order it is r |g|; at a minimum, where the gradient has no direction, it is 0 by definition here.
+
+    Args:
+        loss: Function of `(params, *data)` that returns a scalar.
+        params: Any pytree of floats.
+        *data: What else the loss takes.
+        radius: Length r of the step in units of the parameters.
+
+    Returns:
+        A scalar in units of the loss.
+
+    Source: Foret, Kleiner, Mobahi, Neyshabur, "Sharpness-aware minimization", ICLR 2021, equation 2,
+    https://arxiv.org/abs/2010.01412
+
+    Example:
+        >>> f"{float(sam_sharpness(lambda w: 0.5 * jnp.sum(w**2), jnp.array([3.0, 4.0]), radius=1.0)):.2f}"
+        '5.50'
+    """
+    value, gradient = jax.value_and_grad(loss)(params, *data)
+    norm = _norm(gradient)
+    scale = jnp.where(norm > 0, radius / jnp.where(norm > 0, norm, 1), 0)
+    raised = jax.tree.map(lambda weight, slope: weight + scale.astype(weight.dtype) * slope, params, gradient)
+    return loss(raised, *data) - value
+
+
+def _ritz_pairs(krylov: Array, tridiagonal: Array, num_values: int) -> tuple[Array, Array]:
+    """Largest eigenvalues of a tridiagonal matrix and their vectors, from the steps before Lanczos breaks down.
+
+    A Krylov space closes once it holds all that the start has a share in. The steps after that are rounding, blown up
+    to unit length: their vectors repeat earlier ones, and their entries make eigenvalues that are not there.
+    """
+    steps = krylov.shape[0]
+    error = jnp.abs(jnp.matmul(krylov, krylov.T, precision="highest") - jnp.eye(steps, dtype=krylov.dtype))
+    sound = jnp.cumprod(jnp.max(jnp.tril(error), axis=1) < _ORTHOGONAL).astype(bool)
+    inside = jnp.where(sound[:, None] & sound[None, :], tridiagonal, 0)
+    # Below every eigenvalue of the sound block, by Gershgorin's circles.
+    below = -4 * jnp.max(jnp.abs(inside)) * jnp.ones(steps, inside.dtype)
+    values, combinations = jnp.linalg.eigh(inside + jnp.diag(jnp.where(sound, 0, below)))
+    values = jnp.where(jnp.arange(steps) < jnp.sum(sound), values[::-1], jnp.nan)[:num_values]
+    basis = jnp.where(sound[:, None], krylov, 0)
+    return values, jnp.matmul(combinations.T[::-1][:num_values], basis, precision="highest")
+
+
+def _norm(tree: Any) -> Float[Array, ""]:
+    # Scaled by the largest entry: the squares of the tiny gradients of a collapsed network would underflow.
+    vector = ravel_pytree(tree)[0]
+    largest = jnp.max(jnp.abs(vector))
+    return largest * jnp.linalg.norm(vector / jnp.where(largest > 0, largest, 1))
+
+
+def _hessian(loss: Loss, params: Any, data: tuple[Any, ...]) -> tuple[Array, Callable[[Array], Array]]:
+    """Parameters as one vector, and the product of the Hessian there with a vector."""
+    vector, restore = ravel_pytree(params)
+    slope = jax.grad(lambda weights: loss(restore(weights), *data))
+    return vector, lambda direction: jax.jvp(slope, (vector,), (direction,))[1]
