@@ -106,8 +106,8 @@ def measure_features(file: FeaturesFile, num_resamples: int = 0, seed: int = 0) 
     }
     if num_resamples:
         notes.append(
-            "the intervals are of the distribution's values: they take off the bias that a finite sample has, and may lie "
-            "beside the value"
+            "the intervals are of the distribution's values: they take off the bias that a finite sample has, and "
+            "may lie beside the value"
         )
         result |= {"resamples": num_resamples, "level": 0.95, "intervals": intervals}
     return result

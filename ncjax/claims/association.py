@@ -126,7 +126,7 @@ def _lines(claim: str, runs: Runs, column: str, name: str, relation: Relation, h
         first, second, *third = values[:, finite]
         statistic = "partial ρ" if third else SPEARMAN
 
-        def of_weights(kept: Runs, weights: Float[np.ndarray, "b n"]) -> Float[np.ndarray, "b"]:
+        def of_weights(kept: Runs, weights: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
             if third:
                 return partial_spearman(first, second, third[0], weights, kept.strata())
             return spearman(first, second, weights, kept.strata())
@@ -151,7 +151,7 @@ def _lines(claim: str, runs: Runs, column: str, name: str, relation: Relation, h
 
 def _along(
     claim: str, line: str, claimed: int, runs: Runs, axis: str,
-    x: Float[np.ndarray, "runs"], y: Float[np.ndarray, "runs"],
+    x: Float[np.ndarray, " runs"], y: Float[np.ndarray, " runs"],
 ) -> Finding:  # fmt: skip
     finite = np.isfinite(x) & np.isfinite(y)
     return judge(

@@ -43,7 +43,7 @@ class Interval(NamedTuple):
 
 
 def resampled_weights(
-    units: Int[np.ndarray, "runs"], resamples: int = RESAMPLES, seed: int = SEED
+    units: Int[np.ndarray, " runs"], resamples: int = RESAMPLES, seed: int = SEED
 ) -> Float[np.ndarray, "resamples runs"]:
     """Draws whole units with replacement and says how often each run came up.
 
@@ -69,8 +69,8 @@ def resampled_weights(
 
 
 def bootstrap_interval(
-    statistic: Callable[[Float[np.ndarray, "b n"]], Float[np.ndarray, "b"]],
-    units: Int[np.ndarray, "runs"],
+    statistic: Callable[[Float[np.ndarray, "b n"]], Float[np.ndarray, " b"]],
+    units: Int[np.ndarray, " runs"],
     *,
     widen: bool = False,
     resamples: int = RESAMPLES,

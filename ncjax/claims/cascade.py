@@ -90,7 +90,7 @@ def _falls(runs: Runs, taps: list[str]) -> tuple[Float[np.ndarray, "runs layers"
     return np.array(change), np.array(half_fall, dtype=np.float64)
 
 
-def _half_fall(path: Float[np.ndarray, "t"]) -> float:
+def _half_fall(path: Float[np.ndarray, " t"]) -> float:
     if not np.isfinite(path).all():
         return float("nan")
     half = (path[0] + path[-1]) / 2
@@ -100,7 +100,7 @@ def _half_fall(path: Float[np.ndarray, "t"]) -> float:
     return after - 1 + float((path[after - 1] - half) / (path[after - 1] - path[after]))
 
 
-def _order(values: Float[np.ndarray, "runs layers"]) -> Float[np.ndarray, "runs"]:
+def _order(values: Float[np.ndarray, "runs layers"]) -> Float[np.ndarray, " runs"]:
     """Spearman's rho between depth and a quantity of the layers, run by run; 0 where all layers are equal."""
     ranks = stats.rankdata(values, axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True)

@@ -109,7 +109,7 @@ def judge(
     claimed: int,
     statistic: str,
     runs: Runs,
-    of_weights: Callable[[Runs, Float[np.ndarray, "b n"]], Float[np.ndarray, "b"]],
+    of_weights: Callable[[Runs, Float[np.ndarray, "b n"]], Float[np.ndarray, " b"]],
     *,
     finite: Float[np.ndarray, "columns runs"],
     across_settings: bool,
@@ -170,7 +170,7 @@ def mean_finding(
     claimed: int,
     statistic: str,
     runs: Runs,
-    values: Float[np.ndarray, "runs"],
+    values: Float[np.ndarray, " runs"],
     headline: bool = False,
 ) -> Finding:
     """A line whose statistic is the mean over runs of one number a run.
@@ -200,7 +200,7 @@ def mean_finding(
     )  # fmt: skip
 
 
-def _units(runs: Runs, across_settings: bool) -> tuple[Int[np.ndarray, "runs"], str]:
+def _units(runs: Runs, across_settings: bool) -> tuple[Int[np.ndarray, " runs"], str]:
     if across_settings and len(np.unique(runs.settings)) >= MIN_UNITS:
         return runs.settings, "settings"
     return np.arange(len(runs.final)), "runs"

@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 
 
 def spearman(
-    x: Float[np.ndarray, "n"],
-    y: Float[np.ndarray, "n"],
+    x: Float[np.ndarray, " n"],
+    y: Float[np.ndarray, " n"],
     weights: Float[np.ndarray, "b n"] | None = None,
-    strata: Int[np.ndarray, "n"] | None = None,
-) -> Float[np.ndarray, "b"]:
+    strata: Int[np.ndarray, " n"] | None = None,
+) -> Float[np.ndarray, " b"]:
     """Spearman's rank correlation of two quantities over runs, comparing runs of the same stratum only.
 
     Args:
@@ -44,12 +44,12 @@ def spearman(
 
 
 def partial_spearman(
-    x: Float[np.ndarray, "n"],
-    y: Float[np.ndarray, "n"],
-    given: Float[np.ndarray, "n"],
+    x: Float[np.ndarray, " n"],
+    y: Float[np.ndarray, " n"],
+    given: Float[np.ndarray, " n"],
     weights: Float[np.ndarray, "b n"] | None = None,
-    strata: Int[np.ndarray, "n"] | None = None,
-) -> Float[np.ndarray, "b"]:
+    strata: Int[np.ndarray, " n"] | None = None,
+) -> Float[np.ndarray, " b"]:
     """Rank correlation of two quantities with a third held fixed (linearly in the ranks).
 
     Args:
@@ -78,7 +78,7 @@ def partial_spearman(
 
 
 def _centred_ranks(
-    values: Float[np.ndarray, "n"], weights: Float[np.ndarray, "b n"], strata: Int[np.ndarray, "n"]
+    values: Float[np.ndarray, " n"], weights: Float[np.ndarray, "b n"], strata: Int[np.ndarray, " n"]
 ) -> Float[np.ndarray, "b n"]:
     together = strata[:, None] == strata[None, :]
     below = (values[:, None] < values[None, :]) + 0.5 * (values[:, None] == values[None, :])
@@ -90,7 +90,7 @@ def _centred_ranks(
 
 def _correlation(
     x: Float[np.ndarray, "b n"], y: Float[np.ndarray, "b n"], weights: Float[np.ndarray, "b n"]
-) -> Float[np.ndarray, "b"]:
+) -> Float[np.ndarray, " b"]:
     product = np.sum(weights * x * y, axis=1)
     scale = np.sqrt(np.sum(weights * x**2, axis=1) * np.sum(weights * y**2, axis=1))
     return np.clip(np.where(scale > 1e-9, product / np.maximum(scale, 1e-9), 0.0), -1, 1)

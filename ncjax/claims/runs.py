@@ -35,12 +35,12 @@ class Runs:
 
     rows: pd.DataFrame
     final: pd.DataFrame
-    settings: Int[np.ndarray, "runs"]
+    settings: Int[np.ndarray, " runs"]
     axes: tuple[str, ...]
     diverged: int
     unsettled: int
 
-    def strata(self, axis: str | None = None) -> Int[np.ndarray, "runs"]:
+    def strata(self, axis: str | None = None) -> Int[np.ndarray, " runs"]:
         """Numbers the groups of runs that may be compared with each other.
 
         Args:
@@ -63,7 +63,7 @@ class Runs:
         ]
         return _numbered(self.final, [*held, *(["workdir"] if "workdir" in self.final else [])])
 
-    def values(self, column: str) -> Float[np.ndarray, "runs"]:
+    def values(self, column: str) -> Float[np.ndarray, " runs"]:
         """A column of the final checkpoints as floats.
 
         Args:
@@ -211,7 +211,7 @@ def select_runs(table: pd.DataFrame) -> Runs:
     )
 
 
-def keep_runs(runs: Runs, kept: Bool[np.ndarray, "runs"]) -> Runs:
+def keep_runs(runs: Runs, kept: Bool[np.ndarray, " runs"]) -> Runs:
     """Keeps some of the selected runs.
 
     Args:
@@ -282,7 +282,7 @@ def at_equal_epoch(runs: Runs, columns: tuple[str, ...]) -> Float[np.ndarray, "c
     return np.stack([_finite(rows[name]) for name in columns])
 
 
-def _at_first_crossing(loss: Float[np.ndarray, "t"], values: Float[np.ndarray, "t"], level: float) -> float:
+def _at_first_crossing(loss: Float[np.ndarray, " t"], values: Float[np.ndarray, " t"], level: float) -> float:
     known = np.isfinite(loss) & np.isfinite(values)
     loss, values = loss[known], values[known]
     if len(loss) < 2 or loss.min() > level:
@@ -296,12 +296,12 @@ def _at_first_crossing(loss: Float[np.ndarray, "t"], values: Float[np.ndarray, "
     return float((1 - share) * values[after - 1] + share * values[after])
 
 
-def _numbered(table: pd.DataFrame, columns: list[str]) -> Int[np.ndarray, "rows"]:
+def _numbered(table: pd.DataFrame, columns: list[str]) -> Int[np.ndarray, " rows"]:
     if not columns:
         return np.zeros(len(table), dtype=np.int64)
     return table.groupby(columns, dropna=False, sort=True).ngroup().to_numpy(dtype=np.int64)
 
 
-def _finite(column: pd.Series) -> Float[np.ndarray, "rows"]:
+def _finite(column: pd.Series) -> Float[np.ndarray, " rows"]:
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(values), values, np.nan)

@@ -56,7 +56,7 @@ def evaluate(table: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def late_slopes(runs: Runs, column: str) -> Float[np.ndarray, "runs"]:
+def late_slopes(runs: Runs, column: str) -> Float[np.ndarray, " runs"]:
     """Slope of a positive quantity's logarithm against log epoch, over the later half of training on the log scale.
 
     Args:
@@ -90,7 +90,7 @@ def _slope(rows: pd.DataFrame, column: str) -> float:
     return float(time @ values[late] / (time @ time))
 
 
-def _log(values: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+def _log(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return np.log(np.where(values > 0, values, np.nan))
 
 

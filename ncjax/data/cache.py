@@ -51,7 +51,7 @@ class SplitBlocks:
 
     shape: tuple[int, int, int, int]
     class_names: tuple[str, ...]
-    blocks: Callable[[], Iterable[tuple[UInt8[np.ndarray, "k h w c"], Int32[np.ndarray, "k"]]]]
+    blocks: Callable[[], Iterable[tuple[UInt8[np.ndarray, "k h w c"], Int32[np.ndarray, " k"]]]]
 
 
 class _DamagedError(Exception):

@@ -32,9 +32,9 @@ class Split:
     """
 
     images: UInt8[np.ndarray, "n h w c"]
-    labels: Int32[np.ndarray, "n"]
+    labels: Int32[np.ndarray, " n"]
     class_names: tuple[str, ...]
-    fine_labels: Int32[np.ndarray, "n"] | None = None
+    fine_labels: Int32[np.ndarray, " n"] | None = None
     fine_class_names: tuple[str, ...] = ()
 
     def __post_init__(self):
@@ -61,7 +61,7 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
-    def take(self, index: Int32[np.ndarray, "k"] | Int64[np.ndarray, "k"] | Bool[np.ndarray, "n"]) -> "Split":
+    def take(self, index: Int32[np.ndarray, " k"] | Int64[np.ndarray, " k"] | Bool[np.ndarray, " n"]) -> "Split":
         """Some of the images with all that belongs to them.
 
         Args:
@@ -107,8 +107,8 @@ class Dataset:
     test: Split
     validation: Split | None
     target: Split | None
-    mean: Float32[np.ndarray, "c"]
-    std: Float32[np.ndarray, "c"]
+    mean: Float32[np.ndarray, " c"]
+    std: Float32[np.ndarray, " c"]
 
     def __post_init__(self):
         if self.train.class_names != self.test.class_names:
@@ -123,7 +123,7 @@ class Dataset:
 
 def pixel_statistics(
     images: UInt8[np.ndarray, "n h w c"],
-) -> tuple[Float32[np.ndarray, "c"], Float32[np.ndarray, "c"]]:
+) -> tuple[Float32[np.ndarray, " c"], Float32[np.ndarray, " c"]]:
     """Mean and standard deviation of each channel's pixels scaled to [0, 1].
 
     Counted from the histogram of the 256 values, so exact and independent of the images' order. A constant channel
@@ -162,8 +162,8 @@ def pixel_statistics(
 
 def normalize(
     images: UInt8[Array | np.ndarray, "*batch c"],
-    mean: Float[Array | np.ndarray, "c"],
-    std: Float[Array | np.ndarray, "c"],
+    mean: Float[Array | np.ndarray, " c"],
+    std: Float[Array | np.ndarray, " c"],
 ) -> Float32[Array, "*batch c"]:
     """Images as a model receives them: scaled to [0, 1], less the mean, over the standard deviation.
 

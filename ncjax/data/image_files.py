@@ -144,7 +144,7 @@ def _split_blocks(classes: Mapping[str, Sequence[Path]], image_size: int, shape:
     names = tuple(sorted(classes))
     files = [(path, label) for label, name in enumerate(names) for path in classes[name]]
 
-    def blocks() -> Iterator[tuple[UInt8[np.ndarray, "k h w c"], Int32[np.ndarray, "k"]]]:
+    def blocks() -> Iterator[tuple[UInt8[np.ndarray, "k h w c"], Int32[np.ndarray, " k"]]]:
         for start in range(0, len(files), _BLOCK):
             block = files[start : start + _BLOCK]
             images = np.stack([read_image(path, image_size, shape[2]) for path, _ in block])

@@ -31,7 +31,7 @@ class Originals:
     """
 
     images: UInt8[np.ndarray, "n h w c"]
-    labels: Mapping[str, UInt8[np.ndarray, "n"]]
+    labels: Mapping[str, UInt8[np.ndarray, " n"]]
 
 
 def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:

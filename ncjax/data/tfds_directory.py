@@ -110,7 +110,7 @@ def read_prepared(name: str, data_dir: Path | None = None) -> dict[str, SplitBlo
 
 def _decoded(
     folder: Path, part: str, size: int, shape: tuple[int, int, int]
-) -> Iterator[tuple[UInt8[np.ndarray, "k h w c"], Int32[np.ndarray, "k"]]]:
+) -> Iterator[tuple[UInt8[np.ndarray, "k h w c"], Int32[np.ndarray, " k"]]]:
     import tensorflow_datasets as tfds
 
     try:

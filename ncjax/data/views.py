@@ -131,7 +131,7 @@ def sample_subset(split: Split, samples: int, seed: int) -> Split:
     return split.take(np.sort(order[:samples]))
 
 
-def _shuffled(members: Int64[np.ndarray, "k"], class_name: str, seed: int) -> Int64[np.ndarray, "k"]:
+def _shuffled(members: Int64[np.ndarray, " k"], class_name: str, seed: int) -> Int64[np.ndarray, " k"]:
     """A class's images in the order in which subsets take them; it does not depend on the other classes."""
     return np.random.default_rng([seed, zlib.crc32(class_name.encode())]).permutation(members)
 

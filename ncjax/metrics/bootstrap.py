@@ -37,11 +37,11 @@ class Interval(NamedTuple):
 def bootstrap(
     statistic: Callable[[ClassStats], Any],
     features: Float[ArrayLike, "n d"],
-    labels: Int[ArrayLike, "n"],
+    labels: Int[ArrayLike, " n"],
     num_classes: int,
     key: PRNGKeyArray,
     *,
-    mask: Bool[ArrayLike, "n"] | None = None,
+    mask: Bool[ArrayLike, " n"] | None = None,
     num_resamples: int = 200,
     level: float = 0.95,
     interval: IntervalKind = "ratio",
@@ -166,7 +166,7 @@ def bootstrap_splits(
     return _resampled(statistic, checked, num_classes, key, num_resamples, level, interval)
 
 
-def resample_within_classes(key: PRNGKeyArray, labels: Int[ArrayLike, "n"], num_classes: int) -> Int[Array, "n"]:
+def resample_within_classes(key: PRNGKeyArray, labels: Int[ArrayLike, " n"], num_classes: int) -> Int[Array, " n"]:
     """Rows of one resample: as many of every class as there are, drawn with replacement from that class.
 
     Args:

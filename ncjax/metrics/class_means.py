@@ -26,13 +26,13 @@ class MeanBasis(NamedTuple):
         dual: [r, d] the dual rows, `dual @ rows.T` is the identity.
     """
 
-    kept: Bool[Array, "r"]
-    scale: Float[Array, "r"]
+    kept: Bool[Array, " r"]
+    scale: Float[Array, " r"]
     rows: Float[Array, "r d"]
     dual: Float[Array, "r d"]
 
 
-def present(stats: ClassStats) -> Bool[Array, "C"]:
+def present(stats: ClassStats) -> Bool[Array, " C"]:
     """Which classes have a sample.
 
     Args:
@@ -68,7 +68,7 @@ def num_samples(stats: ClassStats) -> Float[Array, ""]:
     return jnp.sum(stats.counts).astype(stats.means.dtype)
 
 
-def mean_over_classes(stats: ClassStats, values: Float[Array, "C *rest"]) -> Float[Array, "*rest"]:
+def mean_over_classes(stats: ClassStats, values: Float[Array, " C *rest"]) -> Float[Array, " *rest"]:
     """Unweighted mean over the classes that have a sample; not a number if there is none.
 
     Args:

@@ -201,7 +201,7 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
     return _between_only(stats, (rank - jnp.sum(basis.kept) + uncollapsed) / rank)
 
 
-def spectrum_within(stats: ClassStats) -> Float[Array, "d"]:
+def spectrum_within(stats: ClassStats) -> Float[Array, " d"]:
     """Eigenvalues of the within-class covariance, largest first. O(d^3).
 
     Args:
@@ -222,7 +222,7 @@ def spectrum_within(stats: ClassStats) -> Float[Array, "d"]:
     return jnp.maximum(jnp.linalg.eigvalsh(within_covariance(stats))[::-1], 0)
 
 
-def spectrum_between(stats: ClassStats) -> Float[Array, "r"]:
+def spectrum_between(stats: ClassStats) -> Float[Array, " r"]:
     """Eigenvalues of the between-class covariance, largest first. O(C^2 d).
 
     Args:

@@ -124,7 +124,7 @@ def divide(
 
 def sum_rows(
     high: Float[Array, "rows columns"], low: Float[Array, "rows columns"]
-) -> tuple[Float[Array, "columns"], Float[Array, "columns"]]:
+) -> tuple[Float[Array, " columns"], Float[Array, " columns"]]:
     """Sum of the rows of a pair, as a pair.
 
     Args:

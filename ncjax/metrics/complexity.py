@@ -172,11 +172,11 @@ def geometric_complexity_by_layer(
 
 
 def class_mean_complexity(
-    per_sample: Float[ArrayLike, "n"],
-    labels: Int[ArrayLike, "n"],
+    per_sample: Float[ArrayLike, " n"],
+    labels: Int[ArrayLike, " n"],
     num_classes: int,
-    mask: Bool[ArrayLike, "n"] | None = None,
-) -> Float[Array, "C"]:
+    mask: Bool[ArrayLike, " n"] | None = None,
+) -> Float[Array, " C"]:
     """Geometric complexity over each class.
 
     Args:

@@ -38,7 +38,7 @@ class Estimate:
 
 def summarise(
     squares: Float[Array, "n k"],
-    seen: Bool[Array, "n"],
+    seen: Bool[Array, " n"],
     converged: Bool[Array, ""],
     population: int | None,
     products: int,

@@ -24,8 +24,8 @@ class FirstLayerInequality(NamedTuple):
         bound: [n] |W|^2 / |x|^2 |df/dW|_F^2, with the largest singular value of the kernel for |W|.
     """
 
-    input_slope: Float[Array, "n"]
-    bound: Float[Array, "n"]
+    input_slope: Float[Array, " n"]
+    bound: Float[Array, " n"]
 
 
 def first_layer_inequality(
@@ -52,7 +52,7 @@ def first_layer_inequality(
     Raises:
         ValueError: A shape does not fit.
 
-    Source: derived after Dherin et al., "Why neural networks find simple solutions", 2022, theorem 5.1,
+    Source: derived after Dherin et al., "Why neural networks find simple solutions", 2022,
     https://arxiv.org/abs/2209.13083
 
     Example:

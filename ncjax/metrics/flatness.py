@@ -45,8 +45,8 @@ class Eigenvalues(NamedTuple):
         residuals: [k] |H v - value v| for unit v: the Hessian has an eigenvalue at most this far from the value.
     """
 
-    values: Float[Array, "k"]
-    residuals: Float[Array, "k"]
+    values: Float[Array, " k"]
+    residuals: Float[Array, " k"]
 
 
 def loss_gradient_norm(loss: Loss, params: Any, *data: Any) -> Float[Array, ""]:
@@ -61,7 +61,7 @@ def loss_gradient_norm(loss: Loss, params: Any, *data: Any) -> Float[Array, ""]:
         A scalar, loss a unit of parameters.
 
     Source: Barrett, Dherin, "Implicit gradient regularization", ICLR 2021, https://arxiv.org/abs/2009.11162; with
-    geometric complexity: Dherin et al. 2022, section 4, https://arxiv.org/abs/2209.13083
+    geometric complexity: Dherin et al. 2022, https://arxiv.org/abs/2209.13083
 
     Example:
         >>> loss = lambda w, x: 0.5 * jnp.sum(x * w**2)

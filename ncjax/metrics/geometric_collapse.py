@@ -28,7 +28,7 @@ class Chain(NamedTuple):
 
 
 def geometric_collapse_tight(
-    stats: ClassStats, class_complexity: Float[ArrayLike, "C"], distances: Float[Array, "C C"] | None = None
+    stats: ClassStats, class_complexity: Float[ArrayLike, " C"], distances: Float[Array, "C C"] | None = None
 ) -> Float[Array, ""]:
     """Geometric collapse by class complexities: mean over i != j of (GC_i + GC_j) / (2 |m_i - m_j|^2). O(C^2 d).
 
@@ -92,7 +92,7 @@ def geometric_collapse_pooled(
 
 
 def chain(
-    stats: ClassStats, class_complexity: Float[ArrayLike, "C"], poincare_constant: Float[ArrayLike, ""] | float | int
+    stats: ClassStats, class_complexity: Float[ArrayLike, " C"], poincare_constant: Float[ArrayLike, ""] | float | int
 ) -> Chain:
     """The inequality cdnv <= c * tight <= c * pooled, with all three terms. O(C^2 d).
 
@@ -129,8 +129,8 @@ def chain(
 
 
 def poincare_lower_bound(
-    images: Float[ArrayLike, "n ..."], labels: Int[ArrayLike, "n"], num_classes: int, iterations: int = 64
-) -> Float[Array, "C"]:
+    images: Float[ArrayLike, "n ..."], labels: Int[ArrayLike, " n"], num_classes: int, iterations: int = 64
+) -> Float[Array, " C"]:
     """Lower bound of each class's Poincaré constant: the top eigenvalue of its input covariance. O(n D) a step.
 
     A linear function g(x) = w.x has Var(g) = w^T S w and |grad g|^2 = |w|^2, so no c below the largest eigenvalue of S

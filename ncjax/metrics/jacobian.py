@@ -187,7 +187,7 @@ def varying_like(value: Float[Array, "..."], like: Float[Array, "..."]) -> Float
 def row_squares(
     embed: Embedding,
     images: Float[Array, "n ..."],
-    index: Int[Array, "n"],
+    index: Int[Array, " n"],
     key: Array | None,
     method: Method,
     num_probes: int,

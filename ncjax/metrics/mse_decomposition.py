@@ -30,7 +30,7 @@ class MSEDecomposition(NamedTuple):
 def mse_decomposition(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],
-    bias: Float[ArrayLike, "C"],
+    bias: Float[ArrayLike, " C"],
     weight_decay: Float[ArrayLike, ""] | float = 0.0,
 ) -> MSEDecomposition:
     """Split the loss mean_i |W^T h_i + b - e_{y_i}|^2 / 2 + weight_decay |W|^2 / 2 into three parts. O(d^3).

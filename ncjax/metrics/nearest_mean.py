@@ -23,7 +23,7 @@ _ROWS = 4096
 
 def nearest_class_mean(
     stats: ClassStats, features: Float[ArrayLike, "n d"], distances: Float[Array, "C C"] | None = None
-) -> tuple[Int[Array, "n"], Float[Array, "n"]]:
+) -> tuple[Int[Array, " n"], Float[Array, " n"]]:
     """Class with the nearest mean, and the squared distance to that mean. O(n C d).
 
     Distances are compared relative to the best class found so far, |h - m_c|^2 - |h - m_a|^2 = |m_c - m_a|^2 - 2 (h -
@@ -74,9 +74,9 @@ def nearest_class_mean(
 def ncc_error(
     stats: ClassStats,
     features: Float[ArrayLike, "n d"],
-    labels: Int[ArrayLike, "n"],
-    mask: Bool[ArrayLike, "n"] | None = None,
-    nearest: Int[Array, "n"] | None = None,
+    labels: Int[ArrayLike, " n"],
+    mask: Bool[ArrayLike, " n"] | None = None,
+    nearest: Int[Array, " n"] | None = None,
 ) -> Float[Array, ""]:
     """Error of the nearest class mean: share of samples nearer to another class's mean than to their own. O(n C d).
 
@@ -110,8 +110,8 @@ def ncc_error(
 def held_out_report(
     stats: ClassStats,
     features: Float[ArrayLike, "n d"],
-    labels: Int[ArrayLike, "n"],
-    mask: Bool[ArrayLike, "n"] | None = None,
+    labels: Int[ArrayLike, " n"],
+    mask: Bool[ArrayLike, " n"] | None = None,
     distances: Float[Array, "C C"] | None = None,
 ) -> dict[str, Float[Array, ""]]:
     """Collapse of held-out features onto the train set's class means. O(n C d).
@@ -157,10 +157,10 @@ def held_out_report(
 def nc4(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],
-    bias: Float[ArrayLike, "C"] | None,
+    bias: Float[ArrayLike, " C"] | None,
     features: Float[ArrayLike, "n d"],
-    mask: Bool[ArrayLike, "n"] | None = None,
-    nearest: Int[Array, "n"] | None = None,
+    mask: Bool[ArrayLike, " n"] | None = None,
+    nearest: Int[Array, " n"] | None = None,
 ) -> Float[Array, ""]:
     """Share of samples where the classifier and the nearest class mean name different classes. O(n C d).
 
@@ -199,9 +199,9 @@ def nc4(
 def classify(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],
-    bias: Float[ArrayLike, "C"] | None,
+    bias: Float[ArrayLike, " C"] | None,
     features: Float[ArrayLike, "n d"],
-) -> Int[Array, "n"]:
+) -> Int[Array, " n"]:
     """Class that a linear classifier names, among those that have a sample. O(n C d).
 
     Args:
@@ -241,17 +241,17 @@ def _check_features(stats: ClassStats, features: ArrayLike) -> Float[Array, "n d
 
 def _own_classes(
     stats: ClassStats, labels: ArrayLike, rows: int, mask: ArrayLike | None
-) -> tuple[Int[Array, "n"], Bool[Array, "n"]]:
+) -> tuple[Int[Array, " n"], Bool[Array, " n"]]:
     """Labels that can index, and which of the rows count."""
     valid = as_labels(labels, rows, stats.num_classes, mask)
     own = jnp.minimum(valid, stats.num_classes - 1)
     return own, (valid < stats.num_classes) & present(stats)[own]
 
 
-def _deviation(stats: ClassStats, row: Float[Array, "d"], label: Int[Array, ""]) -> Float[Array, "d"]:
+def _deviation(stats: ClassStats, row: Float[Array, " d"], label: Int[Array, ""]) -> Float[Array, " d"]:
     difference, lost = two_sum(row, -stats.means[label])
     return difference + (lost - stats.means_low[label])
 
 
-def _masked_mean(values: Float[Array, "n"], mask: Bool[Array, "n"]) -> Float[Array, ""]:
+def _masked_mean(values: Float[Array, " n"], mask: Bool[Array, " n"]) -> Float[Array, ""]:
     return jnp.sum(jnp.where(mask, values, 0)) / jnp.sum(mask).astype(values.dtype)

@@ -16,7 +16,7 @@ def poincare_constant(
     images: Float[ArrayLike, "n ..."],
     key: PRNGKeyArray,
     *,
-    mask: Bool[ArrayLike, "n"] | None = None,
+    mask: Bool[ArrayLike, " n"] | None = None,
     num_features: int = 128,
     bandwidth: float = 1.0,
     regularisation: float = 1e-3,
@@ -50,7 +50,7 @@ def poincare_constant(
         ValueError: An argument does not fit.
 
     Source: Pillaud-Vivien, Bach, Lelièvre, Rudi, Stoltz, "Statistical estimation of the Poincaré constant and
-    application to sampling multimodal distributions", AISTATS 2020, equations 7 and 13,
+    application to sampling multimodal distributions", AISTATS 2020,
     https://arxiv.org/abs/1910.14564
 
     Example:
@@ -72,14 +72,14 @@ def poincare_constant(
 
 def class_poincare_constants(
     images: Float[ArrayLike, "n ..."],
-    labels: Int[ArrayLike, "n"],
+    labels: Int[ArrayLike, " n"],
     num_classes: int,
     key: PRNGKeyArray,
     *,
     num_features: int = 128,
     bandwidth: float = 1.0,
     regularisation: float = 1e-3,
-) -> Float[Array, "C"]:
+) -> Float[Array, " C"]:
     """Poincaré constant of each class's inputs, see `poincare_constant`. O(C) times that.
 
     The chain from geometric complexity to collapse needs the largest of them.

@@ -31,9 +31,9 @@ _NC2 = {
 def collapse_report(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"] | None = None,
-    bias: Float[ArrayLike, "C"] | None = None,
+    bias: Float[ArrayLike, " C"] | None = None,
     features: Float[ArrayLike, "n d"] | None = None,
-    labels: Int[ArrayLike, "n"] | None = None,
+    labels: Int[ArrayLike, " n"] | None = None,
 ) -> dict[str, Float[Array, ""]]:
     """Every measure of collapse that the inputs allow.
 
@@ -79,7 +79,7 @@ def collapse_report(
 
 def collapse_report_by_layer(
     taps: Mapping[str, Float[ArrayLike, "n ..."]],
-    labels: Int[ArrayLike, "n"],
+    labels: Int[ArrayLike, " n"],
     num_classes: int,
     pooling: Literal["mean", "flatten"] = "mean",
     scatter: bool = False,

@@ -223,7 +223,7 @@ def _gram(stats: ClassStats, kernel: ArrayLike | None) -> tuple[Float[Array, "C 
 
 def _relative_lengths(
     high: Float[Array, "C C"], low: Float[Array, "C C"]
-) -> tuple[Float[Array, ""], Float[Array, "C"]]:
+) -> tuple[Float[Array, ""], Float[Array, " C"]]:
     """Square of the largest length, and how far above one each length divided by it is, from a Gram pair."""
     squares = jnp.diag(high)
     largest = jnp.max(squares)

@@ -158,7 +158,7 @@ def value_label(value: Any) -> str:
     return text
 
 
-def epoch_axis(axes: Axes, epochs: Float[np.ndarray, "n"]) -> None:
+def epoch_axis(axes: Axes, epochs: Float[np.ndarray, " n"]) -> None:
     """Gives an axis of epochs a logarithmic scale that has room for epoch 0.
 
     Args:

@@ -47,6 +47,13 @@ def expand(config: ml_collections.ConfigDict) -> tuple[Run, ...]:
 
     Raises:
       ValueError: if an axis is empty or repeats a value, or a value is out of range.
+
+    Example:
+      >>> from ncjax.sweep import default_config
+      >>> config = default_config()
+      >>> config.sweep.seed = (3, 4)
+      >>> [(run.index, run.seed, run.hyper.learning_rate) for run in expand(config)]
+      [(0, 3, 0.1), (1, 4, 0.1)]
     """
     axes: dict[str, tuple[Any, ...]] = {}
     for name, values in config.sweep.items():

@@ -93,6 +93,11 @@ def stack_runs(mesh: Mesh, hypers: list[Hyper], seeds: list[int]) -> tuple[Hyper
 
     Returns:
       Both with a leading runs axis.
+
+    Example:
+      >>> hyper, seeds = stack_runs(make_mesh(2, 1), [Hyper(learning_rate=0.1), Hyper(learning_rate=0.5)], [0, 0])
+      >>> hyper.learning_rate.tolist(), seeds.tolist()
+      ([0.10000000149011612, 0.5], [0, 0])
     """
     stacked = jax.tree.map(lambda *values: np.array(values, np.float32), *hypers)
     return spread_runs(mesh, (stacked, np.array(seeds, np.int32)))
@@ -107,6 +112,10 @@ def spread_runs(mesh: Mesh, runs: Any) -> Any:
 
     Returns:
       The same, with as many runs as fill the mesh.
+
+    Example:
+      >>> spread_runs(make_mesh(2, 1), np.arange(2)).tolist()
+      [0, 1]
     """
 
     def fill(leaf: Any) -> np.ndarray:

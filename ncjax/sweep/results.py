@@ -46,6 +46,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
       FileNotFoundError: if there is no table.
       ValueError: if a line other than the last is not JSON.
+
+    Example:
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
+      >>> append_rows(path, [{"run": 0, "step": 8}])
+      >>> read_rows(path)
+      [{'run': 0, 'step': 8}]
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no results table here; expected one written by experiments.sweep")
@@ -73,6 +80,13 @@ def read_table(path: Path | str) -> pd.DataFrame:
     Raises:
       FileNotFoundError: if there is no table.
       ValueError: if it is empty or a line is not JSON.
+
+    Example:
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
+      >>> append_rows(path, [{"run": 1, "step": 0, "train/loss": 2}, {"run": 0, "step": 0, "train/loss": 3}])
+      >>> read_table(path)["train/loss"].tolist()
+      [3.0, 2.0]
     """
     path = Path(path)
     path = path / FILE_NAME if path.is_dir() else path
@@ -90,6 +104,14 @@ def keep_rows(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     Args:
       path: of the table; nothing happens if it is not there.
       keep: whether a row stays.
+
+    Example:
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
+      >>> append_rows(path, [{"run": 0}, {"run": 1}])
+      >>> keep_rows(path, lambda row: row["run"] == 1)
+      >>> read_rows(path)
+      [{'run': 1}]
     """
     if not path.is_file():
         return

@@ -25,6 +25,13 @@ def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
 
     Raises:
       ValueError: naming the first key that differs.
+
+    Example:
+      >>> import tempfile
+      >>> workdir = Path(tempfile.mkdtemp())
+      >>> (workdir / "config.json").write_text('{"seed": 1}')
+      11
+      >>> check_workdir(ml_collections.ConfigDict({"seed": 1}), workdir)
     """
     path = workdir / "config.json"
     if not path.is_file():

@@ -54,6 +54,12 @@ def run_inputs(dataset: Dataset, complexity_samples: int) -> RunInputs:
 
     Raises:
       ValueError: if ``complexity_samples`` is less than the number of classes: each class needs at least one.
+
+    Example:
+      >>> from ncjax import data
+      >>> inputs = run_inputs(data.load(data.DataSpec("digits")), complexity_samples=100)
+      >>> inputs.train_images.shape, inputs.train_sample.shape, inputs.target_images is None
+      ((1297, 8, 8, 1), (100,), True)
     """
     num_classes = dataset.train.num_classes
     if complexity_samples < num_classes:

@@ -53,6 +53,12 @@ def optimizer(spec: TrainSpec, hyper: Hyper) -> optax.GradientTransformation:
 
     Returns:
       An optax transformation.
+
+    Example:
+      >>> sgd = optimizer(TrainSpec(models.ModelSpec("mlp"), 2, 1), Hyper(learning_rate=0.5))
+      >>> update, _ = sgd.update(jnp.array(2.0), sgd.init(jnp.array(0.0)))
+      >>> update.item()
+      -1.0
     """
     return optax.chain(
         optax.trace(decay=hyper.momentum, nesterov=spec.nesterov), optax.scale_by_learning_rate(hyper.learning_rate)
@@ -70,6 +76,12 @@ def init_run(spec: TrainSpec, hyper: Hyper, seed: Int[Array, ""], image_shape: t
 
     Returns:
       The initial state.
+
+    Example:
+      >>> spec = TrainSpec(models.ModelSpec("mlp", widths=(3,)), num_classes=2, batch_size=1)
+      >>> state = init_run(spec, Hyper(), jnp.int32(0), (2, 2, 1))
+      >>> state.params["classifier"]["kernel"].shape, bool(state.diverged)
+      ((3, 2), False)
     """
     model = models.build(spec.model, spec.num_classes)
     variables = models.initialise(model, _stream(seed, "init"), image_shape)

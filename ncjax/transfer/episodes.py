@@ -221,7 +221,9 @@ def _sample_numbered(
     return jax.vmap(lambda number: sample_episode(table, jax.random.fold_in(key, number), spec))(numbers)
 
 
-def draw_without_replacement(bits: UInt32[Array, "num *sets 2"], sizes: Int[Array, "*sets"]) -> Int[Array, "num *sets"]:
+def draw_without_replacement(
+    bits: UInt32[Array, " num *sets 2"], sizes: Int[Array, " *sets"]
+) -> Int[Array, " num *sets"]:
     """Draws `num` different positions out of each of several ranges, in random order.
 
     The first `num` steps of a Fisher–Yates shuffle, without the array that is shuffled: step i swaps position i with a
@@ -247,7 +249,7 @@ def draw_without_replacement(bits: UInt32[Array, "num *sets 2"], sizes: Int[Arra
     return follow_swaps(steps + _remainder(bits, (sizes[None] - steps).astype(jnp.uint32)).astype(jnp.int32))
 
 
-def follow_swaps(swaps: Int[Array, "num *sets"]) -> Int[Array, "num *sets"]:
+def follow_swaps(swaps: Int[Array, " num *sets"]) -> Int[Array, " num *sets"]:
     """Returns the first `num` elements of 0, 1, 2, … after swapping position i with swaps[i], for i = 0, 1, ….
 
     The element that ends at i is found by following the swaps from swaps[i] back to the start.
@@ -263,7 +265,7 @@ def follow_swaps(swaps: Int[Array, "num *sets"]) -> Int[Array, "num *sets"]:
     num = swaps.shape[0]
     steps = jnp.arange(num, dtype=jnp.int32).reshape((num,) + (1,) * (swaps.ndim - 1))
 
-    def undo(done: Int[Array, ""], position: Int[Array, "num *sets"]) -> Int[Array, "num *sets"]:
+    def undo(done: Int[Array, ""], position: Int[Array, " num *sets"]) -> Int[Array, " num *sets"]:
         step = num - 2 - done
         swapped = jax.lax.dynamic_index_in_dim(swaps, step, axis=0)
         return jnp.where((steps > step) & (position == swapped), step, position)

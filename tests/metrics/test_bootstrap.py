@@ -35,18 +35,16 @@ def test_a_resample_keeps_every_class_and_draws_its_rows_evenly():
     np.testing.assert_allclose(counts[[1, 4, 6, 7]] / 4000, 0.25, atol=5 * np.sqrt(0.25 * 0.75 / 4000))
 
 
-@pytest.mark.parametrize("measure", [metrics.cdnv, metrics.nc1])
-def test_the_error_bar_is_that_of_a_loop_in_float64(sample, measure):
+def test_the_error_bar_is_that_of_a_loop_in_float64(sample):
     features, labels = sample
     bar = metrics.bootstrap(
-        measure, features, labels, 3, jax.random.key(1), num_resamples=40, level=0.8, interval="pivotal"
+        metrics.nc1, features, labels, 3, jax.random.key(1), num_resamples=40, level=0.8, interval="pivotal"
     )
-    truth = getattr(reference, measure.__name__)
     values = []
     for key in jax.random.split(jax.random.key(1), 40):
         rows = np.asarray(metrics.resample_within_classes(jax.random.split(key, 1)[0], labels, 3))
-        values.append(truth(reference.Moments(features[rows], labels)))
-    value = truth(reference.Moments(features, labels))
+        values.append(reference.nc1(reference.Moments(features[rows], labels)))
+    value = reference.nc1(reference.Moments(features, labels))
     np.testing.assert_allclose(float(bar.value), value, rtol=1e-5)
     np.testing.assert_allclose(float(bar.stderr), np.std(values, ddof=1), rtol=1e-3)
     np.testing.assert_allclose(float(bar.bias), np.mean(values) - value, atol=1e-4 * value)
@@ -117,7 +115,10 @@ def test_several_measures_have_their_error_bars_at_once(sample):
     bar = metrics.bootstrap(several, features, labels, 3, jax.random.key(0), num_resamples=8, scatter=False)
     stats = metrics.class_stats(features, labels, 3, scatter=False)
     for field in bar:
-        assert jax.tree.structure(field) == jax.tree.structure(several(stats))
+        assert {name: jax.tree.map(jnp.shape, part) for name, part in field.items()} == {
+            "cdnv": (),
+            "each": ((3,), (3,)),
+        }
     np.testing.assert_allclose(bar.value["each"][0], stats.variances, rtol=1e-5)
     np.testing.assert_array_equal(bar.low["each"][0] < bar.high["each"][0], stats.counts > 1)
     # As many of every class as there are.

@@ -1,7 +1,3 @@
-import importlib
-
-import flax.linen
-import flax.nnx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -229,32 +225,6 @@ def test_reduced_precision_is_asked_for_in_the_program():
 
     assert "Precision.HIGHEST" in dots("highest")
     assert "Precision.HIGHEST" not in dots("default")
-
-
-def linen_model():
-    model = flax.linen.Sequential([flax.linen.Conv(4, (3, 3)), flax.linen.tanh, lambda x: x.reshape(x.shape[0], -1)])
-    images = IMAGES[:4, :, :, None]
-    params = model.init(jax.random.key(0), images)
-    return lambda x: model.apply(params, x), images
-
-
-def nnx_model():
-    model = flax.nnx.Linear(4, 3, rngs=flax.nnx.Rngs(0))
-    return lambda x: jnp.tanh(model(x)), IMAGES[:4, 0]
-
-
-def equinox_model():
-    if importlib.util.find_spec("equinox") is None:
-        pytest.skip("equinox is not installed")
-    equinox = importlib.import_module("equinox")
-    return jax.vmap(equinox.nn.MLP(4, 3, 8, 1, key=jax.random.key(0))), IMAGES[:4, 0]
-
-
-@pytest.mark.parametrize("make", [linen_model, nnx_model, equinox_model])
-def test_any_library_of_models_will_do(make):
-    model, images = make()
-    estimate = metrics.geometric_complexity(model, images)
-    np.testing.assert_allclose(estimate.per_sample, dense_squares(model, images), rtol=1e-4)
 
 
 def test_half_precision_images_are_squared_in_single():

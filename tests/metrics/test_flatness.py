@@ -121,7 +121,7 @@ def test_the_hessian_of_a_network_is_the_dense_one():
         return jnp.mean(jnp.tanh(jnp.tanh(inputs @ params[0]) @ params[1]) ** 2)
 
     vector, restore = jax.flatten_util.ravel_pytree(params)
-    dense = np.asarray(jax.hessian(lambda w: loss(restore(w), inputs))(vector), np.float64)
+    dense = np.asarray(jax.jit(jax.hessian(lambda w: loss(restore(w), inputs)))(vector), np.float64)
     found = metrics.hessian_eigenvalues(loss, params, inputs, key=jax.random.key(0), num_values=2)
     np.testing.assert_allclose(found.values, np.linalg.eigvalsh(dense)[::-1][:2], rtol=1e-4)
     trace = metrics.hessian_trace(loss, params, inputs, key=jax.random.key(0), num_probes=20)
