@@ -25,6 +25,9 @@ class Moments:
         stacked = np.concatenate(deviations)
         self.within = stacked.T @ stacked / len(features)
         self.centred = self.means - self.means.mean(axis=0)
+        # Distances from a perfect frame are differences of nearly equal numbers: tiny ones need more than float64.
+        long_means = np.stack([group.astype(np.longdouble).mean(axis=0) for group in groups])
+        self.long_centred = long_means - long_means.mean(axis=0)
         self.between = self.centred.T @ self.centred / len(self.classes)
         self.rank = min(features.shape[1], len(self.classes) - 1)
 
@@ -87,13 +90,13 @@ def equiangularity(vectors: Matrix) -> float:
 
 
 def maxangle(vectors: Matrix) -> float:
-    return float(np.abs(cosines(vectors) + 1 / (len(vectors) - 1)).mean())
+    return float(np.abs(cosines(vectors) + 1 / vectors.dtype.type(len(vectors) - 1)).mean())
 
 
 def etf(vectors: Matrix) -> float:
     count = len(vectors)
     gram = vectors @ vectors.T
-    frame = (np.eye(count) - 1 / count) / np.sqrt(count - 1)
+    frame = (np.eye(count) - 1 / vectors.dtype.type(count)) / np.sqrt(vectors.dtype.type(count - 1))
     return float(np.linalg.norm(gram / np.linalg.norm(gram) - frame))
 
 
@@ -131,9 +134,9 @@ def nc4(m: Moments, kernel: NDArray, bias: NDArray, features: NDArray) -> float:
 def report(features: NDArray, labels: NDArray, kernel: NDArray | None = None) -> dict[str, float]:
     """Every quantity that needs only class statistics and a kernel, under the names of the library's report."""
     m = Moments(features, labels)
-    vectors = {"": m.centred}
+    vectors = {"": m.long_centred}
     if kernel is not None:
-        vectors["_classifier"] = np.asarray(kernel, np.float64).T[m.classes]
+        vectors["_classifier"] = np.asarray(kernel, np.longdouble).T[m.classes]
     values = {"nc1": nc1(m), "variance_ratio": variance_ratio(m), "cdnv": cdnv(m), "vci": vci_deep(m)}
     for suffix, rows in vectors.items():
         values[f"nc2_equinorm{suffix}"] = equinorm(rows)
