@@ -57,9 +57,9 @@ def geometric_complexity(
         - "outputs": (d^2/k)(1 - k/d) S^2, S^2 the variance over outputs of the squared lengths of the Jacobian's rows;
         - "inputs": the same with columns and D.
 
-        A mean over n samples with k probes has variance (spread of samples + probe variance/k)/n at the cost of n k
-        products: for a given cost k = 1 and more samples is best, unless the samples are few or their forward pass is
-            the larger part.
+        A mean over n samples has variance (spread of the samples + that variance)/n at the cost of n k products. The
+        spread does not shrink with k: for a given cost k = 1 and more samples is best, unless the samples are few or
+        their forward pass is the larger part.
 
     Args:
         embed: Function from [n, *shape] to [n, d] whose rows do not depend on each other (see
