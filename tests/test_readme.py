@@ -25,6 +25,16 @@ def test_every_make_target_of_the_readme_exists():
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
+def test_every_command_of_the_readme_is_an_entry_point_with_those_flags():
+    text = README.read_text(encoding="utf-8")
+    commands = re.findall(r"^python -m (experiments\.\w+|tests\.[\w.]+)(.*?)(?:#.*)?$", text, flags=re.MULTILINE)
+    assert commands
+    for module, arguments in commands:
+        source = (README.parent / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        for flag in re.findall(r"--(\w+)[=\s]", arguments):
+            assert re.search(rf'DEFINE_\w+\(\s*"{flag}"', source), f"{module} --{flag}"
+
+
 def test_every_relative_link_of_the_readme_leads_to_a_file():
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8"))
     assert [link for link in links if not (README.parent / link).exists()] == []
