@@ -36,7 +36,7 @@ from ncjax.transfer import check_fits
 
 # Seconds of training between two signs of life on the progress bar.
 _SLICE_SECONDS = 1.0
-DATA_OPTIONS = tuple(field.name for field in dataclasses.fields(data.DataSpec))
+_DATA_OPTIONS = tuple(field.name for field in dataclasses.fields(data.DataSpec))
 
 
 def run_sweep(config: ml_collections.ConfigDict, workdir: Path) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path) -> dict[str, Any
     began = time.perf_counter()
     plan = read_config(config)
     check_workdir(config, workdir)
-    with _naming("config.data", DATA_OPTIONS):
+    with _naming("config.data", _DATA_OPTIONS):
         dataset = data.load(plan.data)
     inputs = run_inputs(dataset, plan.complexity_samples)
     plan = _with_target(plan, dataset, inputs)

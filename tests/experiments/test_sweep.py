@@ -41,7 +41,7 @@ def test_a_sweep_names_its_devices_first_and_its_results_last(finished):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == "devices: cpu:0 (cpu)"
     assert f"results: {workdir}/results.jsonl (12 rows)" in done.stdout
-    assert json.loads((workdir / "summary.json").read_text())["compilations"] <= 3
+    assert json.loads((workdir / "summary.json").read_text())["compilations"] == 2
 
 
 @pytest.mark.slow
