@@ -16,6 +16,7 @@ from experiments.benchmarks.timing import alternate, fastest
 from ncjax import training
 
 _MOMENTUM, _L2, _RATE = 0.9, 5e-4, 0.01
+_LARGE_RATE = 1024.0
 
 
 def train(options: Options, ceiling: Ceiling) -> Iterator[Case]:
@@ -152,13 +153,10 @@ def _check(subject: Network, spec: Any, state: Any, inputs: Any, runs: dict[str,
     """Raises unless parameters, loss and gradients of all contestants agree; says how far they do."""
     from experiments.benchmarks.torch_models import gradients_by_name
 
-    # One step of plain gradient descent at rate 1 changes the parameters by their gradient.
-    one, none = jnp.float32(1), jnp.float32(0)
-    plain = training.Hyper(one, none, none)
+    # One step of plain gradient descent changes the parameters by their gradient, the more so the larger the rate.
+    plain = training.Hyper(jnp.float32(_LARGE_RATE), jnp.float32(0), jnp.float32(0))
     after = jax.jit(partial(training.train_steps, spec))(plain, jnp.int32(0), state, inputs, jnp.int32(0), jnp.int32(1))
-    change = jax.tree.map(
-        lambda a, b: np.asarray(a, np.float64) - np.asarray(b, np.float64), state.params, after.params
-    )
+    change = jax.tree.map(lambda a, b: np.subtract(a, b, dtype=np.float64) / _LARGE_RATE, state.params, after.params)
     ours = {"/".join(key.key for key in path): leaf for path, leaf in jax.tree.leaves_with_path(change)}
     size = np.sqrt(sum(np.sum(leaf**2) for leaf in ours.values()))
     worst = 0.0
