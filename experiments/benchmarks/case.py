@@ -91,15 +91,13 @@ class Case:
     def best_peer(self) -> str | None:
         """The fastest contestant that is not ours; None if there is no other."""
         peers = [name for name in self.timings if not name.startswith(OURS)]
-        return min(peers, key=lambda name: self.timings[name].median) if peers else None
+        return min(peers, key=lambda name: self.timings[name].median) if peers and OURS in self.timings else None
 
     @property
     def ratio(self) -> float:
         """Speed of ours over that of the best peer: above 1 ours is faster; not a number without a peer."""
         peer = self.best_peer
-        if peer is None or OURS not in self.timings:
-            return float("nan")
-        return self.timings[peer].median / self.timings[OURS].median
+        return float("nan") if peer is None else self.timings[peer].median / self.timings[OURS].median
 
     def aiming(self, *targets: Target, ratio: float | None = None) -> "Case":
         """The same case with targets; `ratio` is the aim for the speed over the best peer's, left out without one."""

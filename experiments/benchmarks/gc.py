@@ -74,23 +74,11 @@ def _exact_case(subject: Network, batch: int, title: str, options: Options, ceil
 def _best_torch(subject: Network, images: np.ndarray, options: Options) -> tuple[str, Callable[[], Any]]:
     """The quickest of torch's ways on a few images and outputs, as a function of nothing on all of them."""
     from experiments.benchmarks import torch_metrics
-    from experiments.benchmarks.torch_models import build_torch, load_flax
 
-    torch = peers.torch
-    module = build_torch(subject.spec, subject.num_classes, subject.image_shape[2], subject.embedding_dim)
-    module = load_flax(module, subject.variables).to(peers.device()).eval().requires_grad_(requires_grad=False)
-    inputs = peers.tensor(images.transpose(0, 3, 1, 2))
-    layouts = {
-        "": (module, inputs.contiguous()),
-        " channels_last": (
-            torch.nn.Module.to(_copy(module), memory_format=torch.channels_last),
-            inputs.contiguous(memory_format=torch.channels_last),
-        ),
-    }
     outputs, batch = subject.embedding_dim, len(images)
     trials, calls = {}, {}
     for rows in _ROWS[:1] if options.quick else _ROWS:
-        for layout, (net, x) in layouts.items():
+        for layout, net, x in torch_layouts(subject, images):
             name = f"torch vmap(jacrev), chunk {rows}{layout}"
             chunk = min(rows, outputs)
             # Each trial is as much work as all outputs of one image.
@@ -105,7 +93,14 @@ def _best_torch(subject: Network, images: np.ndarray, options: Options) -> tuple
     return best, calls[best]
 
 
-def _copy(module: Any) -> Any:
-    import copy
+def torch_layouts(subject: Network, images: np.ndarray) -> list[tuple[str, Any, Any]]:
+    """The network in torch, frozen, in both memory layouts: a word for the layout, the module, its images."""
+    from experiments.benchmarks.torch_models import build_torch, load_flax
 
-    return copy.deepcopy(module)
+    found = []
+    inputs = peers.tensor(images.transpose(0, 3, 1, 2))
+    for word, layout in (("", peers.torch.contiguous_format), (" channels_last", peers.torch.channels_last)):
+        module = build_torch(subject.spec, subject.num_classes, subject.image_shape[2], subject.embedding_dim)
+        module = load_flax(module, subject.variables).eval().requires_grad_(requires_grad=False)
+        found.append((word, module.to(peers.device(), memory_format=layout), inputs.contiguous(memory_format=layout)))
+    return found

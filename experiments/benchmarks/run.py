@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks import collapse, few_shot, gc, peers, train
+from experiments.benchmarks import (
+    collapse,
+    compilation,
+    few_shot,
+    gc,
+    gc_estimate,
+    memory,
+    peers,
+    scaling,
+    sweep,
+    train,
+)
 from experiments.benchmarks.case import Case, Options
 from experiments.benchmarks.ceiling import Ceiling, measure_ceiling
 from experiments.benchmarks.table import quantity, show_case, summary, to_json
@@ -19,9 +30,14 @@ Suite = Callable[[Options, Ceiling], Iterator[Case]]
 
 SUITES: dict[str, Suite] = {
     "gc": gc.exact,
+    "gc_estimate": gc_estimate.estimate,
     "collapse": collapse.collapse,
     "few_shot": few_shot.few_shot,
     "train": train.train,
+    "sweep": sweep.sweep,
+    "compile": compilation.compilation,
+    "scaling": scaling.scaling,
+    "memory": memory.memory,
 }
 
 

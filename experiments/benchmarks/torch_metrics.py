@@ -1,7 +1,7 @@
 """Geometric complexity, collapse and few-shot accuracy as a competent user of torch would write them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiments.benchmarks.peers import autocast, synchronise, torch
 
@@ -69,10 +69,79 @@ def random_projections(embed: Embed, images: Any, num_probes: int, batch: int) -
     return result
 
 
-def collapse_formulas(
-    features: Any, labels: Any, num_classes: int, kernel: Any, bias: Any, hermitian: bool = True
+class Moments(NamedTuple):
+    """Counts [C], means [C, d], variances [C] and within-class covariance [d, d]."""
+
+    counts: Any
+    means: Any
+    variances: Any
+    within: Any
+
+
+def class_moments(features: Any, labels: Any, num_classes: int) -> Moments:
+    """What the formulas of collapse are made of."""
+    counts = torch.bincount(labels, minlength=num_classes).to(features.dtype)
+    means = torch.zeros(num_classes, features.shape[1], dtype=features.dtype, device=features.device)
+    means = means.index_add_(0, labels, features) / counts[:, None]
+    deviations = features - means[labels]
+    variances = torch.zeros_like(counts).index_add_(0, labels, deviations.square().sum(dim=1)) / counts
+    return Moments(counts, means, variances, deviations.T @ deviations / len(features))
+
+
+def report_of(stats: Moments, features: Any, hermitian: bool = True) -> dict[str, Any]:
+    """The measures that need no classifier, by their formulas, pseudo-inverses of d×d matrices included.
+
+    Args:
+        stats: of the features.
+        features: [n, d].
+        hermitian: whether the pseudo-inverse may use that its matrix is symmetric.
+
+    Returns:
+        Scalars by name, as in `ncjax.metrics.collapse_report`.
+    """
+    counts, means, variances, within = stats
+    num_classes, d = means.shape
+    centred = means - means.mean(dim=0)
+    between = centred.T @ centred / num_classes
+    pairs = ~torch.eye(num_classes, dtype=torch.bool, device=means.device)
+    distances = torch.cdist(means, means).square()
+    unit = torch.nn.functional.normalize(centred, dim=1)
+    gaps = torch.cdist(unit, unit)[pairs]
+    inverse = torch.linalg.pinv(within + between, hermitian=hermitian)
+    return {
+        "cdnv": ((variances[:, None] + variances[None]) / (2 * distances))[pairs].mean(),
+        "variance_ratio": (counts * variances).sum() / len(features) / centred.square().sum(dim=1).mean(),
+        "nc1": torch.trace(within @ torch.linalg.pinv(between, hermitian=hermitian)) / num_classes,
+        "vci": 1 - torch.trace(inverse @ between) / min(d, num_classes - 1),
+        "uniformity_log": -gaps.log().mean(),
+        "uniformity_inverse": (1 / gaps).mean(),
+        **_frame(centred, pairs),
+    }
+
+
+def classifier_report(
+    stats: Moments, train: Moments, kernel: Any, bias: Any, features: Any, labels: Any
 ) -> dict[str, Any]:
-    """The measures of `ncjax.metrics.collapse_report` by their formulas, pseudo-inverses of d×d matrices included.
+    """The measures that need a classifier, or compare samples with the means of the train split."""
+    centred = stats.means - stats.means.mean(dim=0)
+    train_centred = train.means - train.means.mean(dim=0)
+    pairs = ~torch.eye(len(kernel), dtype=torch.bool, device=kernel.device)
+    gaps, nearest = torch.cdist(features, train.means).min(dim=1)
+    between = train_centred.square().sum(dim=1).mean()
+    return {
+        **{f"{name}_classifier": value for name, value in _frame(kernel, pairs).items()},
+        "nc3": (kernel / kernel.norm() - centred / centred.norm()).square().sum(),
+        "nc4": ((features @ kernel.T + bias).argmax(dim=1) != nearest).float().mean(),
+        "ncc_error": (nearest != labels).float().mean(),
+        "strong_variance": (features - train.means[labels]).square().sum(dim=1).mean() / between,
+        "weak_variance": gaps.square().mean() / between,
+    }
+
+
+def collapse_formulas(
+    features: Any, labels: Any, num_classes: int, kernel: Any, bias: Any, hermitian: bool
+) -> dict[str, Any]:
+    """The measures of `ncjax.metrics.collapse_report` at once.
 
     Args:
         features: [n, d].
@@ -80,48 +149,45 @@ def collapse_formulas(
         num_classes: C.
         kernel: [C, d], as in `torch.nn.Linear`.
         bias: [C].
-        hermitian: whether the pseudo-inverse may use that its matrix is symmetric.
+        hermitian: as in `report_of`.
 
     Returns:
         Scalars by name.
     """
-    n, d = features.shape
-    counts = torch.bincount(labels, minlength=num_classes).to(features.dtype)
-    means = torch.zeros(num_classes, d, dtype=features.dtype, device=features.device)
-    means = means.index_add_(0, labels, features) / counts[:, None]
-    deviations = features - means[labels]
-    squares = deviations.square().sum(dim=1)
-    variances = torch.zeros_like(counts).index_add_(0, labels, squares) / counts
-    within = deviations.T @ deviations / n
-    centred = means - means.mean(dim=0)
-    between = centred.T @ centred / num_classes
-    pairs = ~torch.eye(num_classes, dtype=torch.bool, device=features.device)
-    distances = torch.cdist(means, means).square()
-    report = {
-        "cdnv": ((variances[:, None] + variances[None]) / (2 * distances))[pairs].mean(),
-        "variance_ratio": squares.mean() / centred.square().sum(dim=1).mean(),
-        "nc1": torch.trace(within @ torch.linalg.pinv(between, hermitian=hermitian)) / num_classes,
-        "vci": 1
-        - torch.trace(torch.linalg.pinv(within + between, hermitian=hermitian) @ between) / min(d, num_classes - 1),
-    }
-    for suffix, vectors in (("", centred), ("_classifier", kernel)):
-        report |= {f"{name}{suffix}": value for name, value in _frame(vectors, pairs).items()}
-    unit = torch.nn.functional.normalize(centred, dim=1)
-    gaps = torch.cdist(unit, unit)[pairs]
-    report["uniformity_log"], report["uniformity_inverse"] = -gaps.log().mean(), (1 / gaps).mean()
-    report["nc3"] = (kernel / kernel.norm() - centred / centred.norm()).square().sum()
-    nearest = torch.cdist(features, means).argmin(dim=1)
-    report["nc4"] = ((features @ kernel.T + bias).argmax(dim=1) != nearest).float().mean()
-    report["ncc_error"] = (nearest != labels).float().mean()
+    stats = class_moments(features, labels, num_classes)
+    report = report_of(stats, features, hermitian) | classifier_report(stats, stats, kernel, bias, features, labels)
+    del report["strong_variance"], report["weak_variance"]
     synchronise()
     return report
+
+
+def geometric_collapse(stats: Moments, squares: Any, labels: Any) -> dict[str, Any]:
+    """Geometric collapse, by class and pooled, from squared Jacobian norms of a sample."""
+    count = len(stats.means)
+    totals = torch.zeros_like(stats.counts).index_add_(0, labels, squares)
+    by_class = totals / torch.bincount(labels, minlength=count)
+    pairs = ~torch.eye(count, dtype=torch.bool, device=squares.device)
+    distances = torch.cdist(stats.means, stats.means).square()
+    return {
+        "geometric_collapse_tight": ((by_class[:, None] + by_class[None]) / (2 * distances))[pairs].mean(),
+        "geometric_collapse_pooled": squares.mean() / (count - 1) * (1 / distances)[pairs].sum() / 2,
+    }
+
+
+def ratio_of_variances(features: Any, labels: Any, num_classes: int) -> Any:
+    """Variance within classes over that between them, without a covariance."""
+    counts = torch.bincount(labels, minlength=num_classes).to(features.dtype)
+    means = torch.zeros(num_classes, features.shape[1], device=features.device)
+    means = means.index_add_(0, labels, features) / counts[:, None]
+    centred = means - means.mean(dim=0)
+    return (features - means[labels]).square().sum(dim=1).mean() / centred.square().sum(dim=1).mean()
 
 
 def _frame(vectors: Any, pairs: Any) -> dict[str, Any]:
     count = len(vectors)
     lengths = vectors.norm(dim=1)
-    cosines = (vectors @ vectors.T / lengths[:, None] / lengths[None])[pairs]
     gram = vectors @ vectors.T
+    cosines = (gram / lengths[:, None] / lengths[None])[pairs]
     frame = (torch.eye(count, device=vectors.device) - 1 / count) / (count - 1) ** 0.5
     return {
         "nc2_equinorm": lengths.std(correction=0) / lengths.mean(),
