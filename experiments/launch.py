@@ -51,7 +51,8 @@ def _keep_compiled_programs() -> None:
     """Makes JAX keep what it compiles in a directory, and look there before it compiles."""
     import jax
 
-    asked = COMPILATION_CACHE.value or os.environ.get("NCJAX_CACHE_DIR") or jax.config.jax_compilation_cache_dir
+    environment = os.environ.get("NCJAX_CACHE_DIR") or os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    asked = COMPILATION_CACHE.value or environment
     if asked == "off":
         jax.config.update("jax_compilation_cache_dir", None)
         return

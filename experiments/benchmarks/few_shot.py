@@ -52,9 +52,9 @@ def _case(head: str, episodes: int, dim: int, per_class: int, title: str, option
 
         spec = transfer.EpisodeSpec(episodes=episodes, heads=(head,))
         drawn = transfer.sample_episodes(transfer.class_index(labels), key, spec)
-        theirs = [peers.tensor(array) for array in (features, drawn.support, drawn.query)]
+        rows, support, query = (peers.tensor(array) for array in (features, drawn.support, drawn.query))
         # Its episodes are drawn beforehand: the loop is spared that.
-        contestants["torch loop"] = lambda: torch_metrics.few_shot_loop(*theirs, head)
+        contestants["torch loop"] = lambda: torch_metrics.few_shot_loop(rows, support, query, head)
         difference = np.abs(np.asarray(ours().per_episode) - contestants["torch loop"]().cpu().numpy())
         if not difference.mean() < 1e-4:
             raise AssertionError(f"{title}: accuracies differ by {difference.mean():.1e} on average")

@@ -36,7 +36,7 @@ def exact(options: Options, ceiling: Ceiling) -> Iterator[Case]:
             yield _exact_case(subject, batch, title, options, ceiling)
 
 
-def exact_value(subject: Network, options: Options) -> Callable[[Any, Any], Any]:
+def exact_value(subject: Network, options: Options) -> Any:
     """Ours, compiled: variables and images to squared Jacobian norms [n]."""
 
     @jax.jit

@@ -64,15 +64,16 @@ def _runs(options: Options) -> dict[int, Callable[[], Any]]:
     subject = network("convnet4", size=28, channels=1, num_classes=64, norm="none", widths=(8, 8, 8, 8))
     on_cpu = jax.default_backend() == "cpu"
     spec, inputs = train.one_run(subject, batch=32, num_images=128)
-    calls = {}
+    calls: dict[int, Callable[[], Any]] = {}
     for runs in (1, 2, 4) if options.quick else (1, 2, 4, 8, 16, 32):
         hyper = training.Hyper(*(jnp.full(runs, x, jnp.float32) for x in (0.01, 0.9, 0.0)))
         hyper = training.Hyper(hyper.learning_rate, hyper.momentum, hyper.l2, *(jnp.zeros(runs) for _ in range(2)))
         seeds = jnp.arange(runs)
         init = lambda hyper, seed: training.init_run(spec, hyper, seed, subject.image_shape)  # noqa: E731
 
-        def one(run: Any, inputs: Any) -> Any:
-            return training.train_steps(spec, *run, inputs, jnp.int32(0), jnp.int32(8))
+        def one(run: tuple[Any, Any, Any], inputs: Any) -> Any:
+            hyper, seed, state = run
+            return training.train_steps(spec, hyper, seed, state, inputs, jnp.int32(0), jnp.int32(8))
 
         @jax.jit
         def many(state: Any, hyper: Any, seeds: Any, inputs: Any) -> Any:
@@ -88,7 +89,7 @@ def _runs(options: Options) -> dict[int, Callable[[], Any]]:
 
 def _outputs(options: Options) -> dict[int, Callable[[], Any]]:
     """Exact complexity of a network that differs in the width of its last layer alone."""
-    calls = {}
+    calls: dict[int, Callable[[], Any]] = {}
     for width in (4, 8) if options.quick else (32, 64, 128, 256, 512):
         subject = network("convnet4", size=16, norm="none", widths=(8, 16, 32, width))
         images = jax.device_put(normalised(pixels(8, subject.image_shape)))
@@ -103,7 +104,7 @@ def _images(options: Options) -> dict[int, Callable[[], Any]]:
     """Exact complexity on more and more images."""
     subject = network("convnet4", size=16, norm="none", widths=(8, 16, 32, 64))
     value, variables = gc.exact_value(subject, options), jax.device_put(subject.variables)
-    calls = {}
+    calls: dict[int, Callable[[], Any]] = {}
     for count in (2, 4) if options.quick else (8, 16, 32, 64, 128, 256):
         images = jax.device_put(normalised(pixels(count, subject.image_shape)))
         calls[count] = lambda images=images: value(variables, images).block_until_ready()

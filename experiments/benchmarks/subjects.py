@@ -34,7 +34,7 @@ class Network:
 
     def embed(self, variables: Any, images: Any) -> Any:
         """The embedding [n, d], normalisation layers on their stored averages."""
-        return self.model.apply(variables, images)[1]["embedding"]  # type: ignore[index]
+        return self.model.apply(variables, images)[1]["embedding"]
 
     @functools.cached_property
     def embedding_dim(self) -> int:

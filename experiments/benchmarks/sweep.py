@@ -14,7 +14,10 @@ from experiments.benchmarks.timing import alternate
 from ncjax.sweep import default_config
 
 # Quantities that do not come from random numbers, which the libraries draw differently.
-_CERTAIN = ("loss", "error", "cdnv", "variance_ratio", "nc1", "vci", "nc2_etf", "nc3", "strong_variance")
+_CERTAIN = ("loss", "error", "cdnv", "variance_ratio", "nc2_etf", "nc3", "strong_variance", "ncc_error")
+# In single precision a pseudo-inverse at its default cut-off may be far off: these are held against double precision.
+_INVERSES = ("nc1", "vci")
+_TOLERANCE = 3e-2
 
 
 def sweep(options: Options, ceiling: Ceiling) -> Iterator[Case]:
@@ -86,21 +89,31 @@ def quickstart(quick: bool) -> ml_collections.ConfigDict:
 
 def _check(group: Pipeline, theirs: Any) -> str:
     """Raises unless both measure the same of the initial networks, and again after a few steps of training."""
-    worst = 0.0
+    worst = inverse_gap = 0.0
+    rows = []
     for steps in (0, 3):
         ours = jax.device_get(group.advance(0, steps, measuring=True))
         rows = theirs.advance(steps, measuring=True)
-        names = [name for name in ours if name.startswith(("train/", "test/", "target/"))]
-        names = [name for name in names if name.split("/")[1] in _CERTAIN]
         if missing := [name for name in ours if name not in rows[0]]:
             raise AssertionError(f"torch does not measure {missing}")
+        names = [name for name in ours if name.startswith(("train/", "test/", "target/"))]
         for index, row in enumerate(rows):
+            double = theirs.double_report(index)
             for name in names:
-                here, there = float(ours[name][index]), float(row[name])
-                error = abs(here - there) / (abs(here) + 1e-2)
-                worst = max(worst, error)
-                if not error < 3e-2:
-                    raise AssertionError(
-                        f"{name} of run {index} after {steps} steps: {here:.6g} here, {there:.6g} there"
-                    )
-    return f"measurements before and after training agree to {worst:.0e}; {len(rows[0])} quantities a run"
+                here = float(ours[name][index])
+                if name.split("/")[1] in _CERTAIN:
+                    worst = max(worst, _gap(f"{name}, run {index}, step {steps}", here, float(row[name])))
+                elif name.split("/")[1] in _INVERSES:
+                    worst = max(worst, _gap(f"{name}, run {index}, step {steps}", here, float(double[name])))
+                    inverse_gap = max(inverse_gap, abs(float(row[name]) / float(double[name]) - 1))
+    return (
+        f"{len(rows[0])} quantities a run, which agree before and after training to {worst:.0e} (nc1 and vci with torch "
+        f"in double precision: in single precision its pseudo-inverses are off by up to {inverse_gap:.0%})"
+    )
+
+
+def _gap(name: str, here: float, there: float) -> float:
+    gap = abs(here - there) / (abs(there) + 1e-2)
+    if not gap < _TOLERANCE:
+        raise AssertionError(f"{name}: {here:.6g} here, {there:.6g} there")
+    return gap

@@ -29,6 +29,7 @@ def build_torch(spec: ModelSpec, num_classes: int, channels: int, embedding_dim:
     """
     flax_model = build(spec, num_classes)
     norm, widths = flax_model.norm, flax_model.widths
+    body: Any
     if spec.name.startswith("convnet"):
         body = _ConvNet(widths, norm, channels)
     elif spec.name.startswith("vgg"):
@@ -103,7 +104,11 @@ def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[t
 if torch is not None:
 
     def _normalisation(norm: str, width: int) -> Any:
-        return {"none": nn.Identity, "batch": lambda: nn.BatchNorm2d(width, eps=1e-5, momentum=0.1)}[norm]()
+        if norm == "none":
+            return nn.Identity()
+        if norm == "batch":
+            return nn.BatchNorm2d(width, eps=1e-5, momentum=0.1)
+        raise ValueError(f"model.norm: got {norm!r}, expected none or batch")
 
     class _Layer(nn.Module):
         """Convolution, normalisation, ReLU."""

@@ -51,7 +51,7 @@ class TorchSweep:
         self.target_classes = group.spec.measure.target_classes
         self.transfer = group.spec.measure.transfer
         if self.transfer is not None:
-            table = transfer.class_index(group.dataset.target.labels)
+            table = transfer.class_index(np.asarray(group.inputs.target_labels))
             drawn = transfer.sample_episodes(table, jax.random.key(0), self.transfer)
             self.episodes = (peers.tensor(drawn.support), peers.tensor(drawn.query))
 
@@ -64,6 +64,17 @@ class TorchSweep:
                 rows.append(self._measure(module.eval()))
         peers.synchronise()
         return rows
+
+    def double_report(self, index: int) -> dict[str, Any]:
+        """Collapse of one run's features in double precision, by the names of the table."""
+        module = self.runs[index][0].eval()
+        report: dict[str, Any] = {}
+        for split, (images, labels) in self.splits.items():
+            features = _forward(module, images)[1]["embedding"].double()
+            classes = self.target_classes if split == "target" else module.classifier.out_features
+            found = torch_metrics.report_of(torch_metrics.class_moments(features, labels, classes), features)
+            report |= {f"{split}/{name}": value for name, value in found.items()}
+        return report
 
     def _train(self, module: Any, optimizer: Any, order: Any, steps: int) -> None:
         images, labels = self.splits["train"]
