@@ -107,8 +107,8 @@ def _check(group: Pipeline, theirs: Any) -> str:
                     worst = max(worst, _gap(f"{name}, run {index}, step {steps}", here, float(double[name])))
                     inverse_gap = max(inverse_gap, abs(float(row[name]) / float(double[name]) - 1))
     return (
-        f"{len(rows[0])} quantities a run, which agree before and after training to {worst:.0e} (nc1 and vci with torch "
-        f"in double precision: in single precision its pseudo-inverses are off by up to {inverse_gap:.0%})"
+        f"{len(rows[0])} quantities a run, which agree before and after training to {worst:.0e} (nc1 and vci with "
+        f"torch in double precision: in single precision its pseudo-inverses are off by up to {inverse_gap:.0%})"
     )
 
 

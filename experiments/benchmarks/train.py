@@ -13,7 +13,7 @@ from experiments.benchmarks.case import OURS, Case, Options
 from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.subjects import Network, network, pixels, training_flops
 from experiments.benchmarks.timing import alternate, fastest
-from ncjax import training
+from ncjax import data, training
 
 _MOMENTUM, _L2, _RATE = 0.9, 5e-4, 0.01
 _LARGE_RATE = 1024.0
@@ -48,22 +48,11 @@ def one_run(subject: Network, batch: int, num_images: int) -> tuple[training.Tra
     """What a run of this network on enlarged digits is compiled for, and its data."""
     images = pixels(num_images, subject.image_shape)
     labels = np.arange(num_images, dtype=np.int32) % subject.num_classes
-    nothing = np.zeros(1, np.int32)
-    scale = images.astype(np.float32) / 255
-    inputs = training.RunInputs(
-        train_images=images,
-        train_labels=labels,
-        train_sample=nothing,
-        test_images=images[:1],
-        test_labels=labels[:1],
-        test_sample=nothing,
-        target_images=None,
-        target_labels=None,
-        target_index=None,
-        mean=np.full(subject.image_shape[2], scale.mean(), np.float32),
-        std=np.full(subject.image_shape[2], scale.std(), np.float32),
-    )
-    return training.TrainSpec(subject.spec, subject.num_classes, batch), jax.device_put(inputs)
+    split = data.Split(images, labels, tuple(str(number) for number in range(subject.num_classes)))
+    mean, std = data.pixel_statistics(images)
+    dataset = data.Dataset("enlarged digits", split, split, None, None, mean, std)
+    inputs = training.run_inputs(dataset, complexity_samples=subject.num_classes)
+    return training.TrainSpec(subject.spec, subject.num_classes, batch), inputs
 
 
 def _case(subject: Network, batch: int, steps: int, title: str, options: Options) -> Case:

@@ -2,9 +2,9 @@
 
 from ncjax.training.hyper import HYPER_NAMES, Hyper
 from ncjax.training.inputs import RunInputs, balanced_sample, run_inputs
-from ncjax.training.measurement import MeasureSpec, map_chunks, measure
+from ncjax.training.measurement import MeasureSpec, map_chunks, measure, outputs_of
 from ncjax.training.objective import regularised_loss, sample_losses
-from ncjax.training.run import RunState, init_run, optimizer, sample_order, train_steps
+from ncjax.training.run import RunState, init_run, optimizer, sample_order, train_block, train_steps
 from ncjax.training.spec import Loss, TrainSpec
 
 __all__ = [
@@ -20,9 +20,11 @@ __all__ = [
     "map_chunks",
     "measure",
     "optimizer",
+    "outputs_of",
     "regularised_loss",
     "run_inputs",
     "sample_losses",
     "sample_order",
+    "train_block",
     "train_steps",
 ]

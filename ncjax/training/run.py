@@ -1,5 +1,6 @@
 """One run as a pure function of hyper-parameters, seed and data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, no_type_check
 
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt8
 
 from ncjax import metrics, models
 from ncjax.data import augment, normalize
@@ -118,11 +119,9 @@ def train_steps(
     Returns:
       The state after ``start + num_steps`` steps.
     """
-    model = models.build(spec.model, spec.num_classes)
-    update = optimizer(spec, hyper).update
     num_samples = inputs.train_labels.shape[0]
     steps_per_epoch = num_samples // spec.batch_size
-    probe_key, augmentation_key = _stream(seed, "probes"), _stream(seed, "augmentation")
+    descend = _descent(spec, hyper, seed, inputs)
 
     def order_at(step: Int[Array, ""]) -> Int[Array, " n"]:
         return sample_order(seed, step // steps_per_epoch, num_samples)
@@ -134,10 +133,64 @@ def train_steps(
         # The predicate is shared by all runs of a group, so this stays a branch under vmap: one sort an epoch.
         order = lax.cond(position == 0, order_at, lambda _: order, step)
         batch = lax.dynamic_slice_in_dim(order, position * spec.batch_size, spec.batch_size)
-        images = normalize(jnp.take(inputs.train_images, batch, axis=0), inputs.mean, inputs.std)
+        images, labels = jnp.take(inputs.train_images, batch, axis=0), jnp.take(inputs.train_labels, batch)
+        return descend(state, step, images, labels), order
+
+    state, _ = lax.fori_loop(0, num_steps, one_step, (state, order_at(start)))
+    return state
+
+
+def train_block(
+    spec: TrainSpec,
+    hyper: Hyper,
+    seed: Int[Array, ""],
+    state: RunState,
+    inputs: RunInputs,
+    images: UInt8[Array, "steps batch h w c"],
+    labels: Int[Array, "steps batch"],
+    start: Int[Array, ""],
+    num_steps: Int[Array, ""],
+) -> RunState:
+    """Takes steps of gradient descent on batches that are handed in: the same steps as ``train_steps`` takes.
+
+    Args:
+      spec: static choices.
+      hyper: of this run.
+      seed: of this run.
+      state: after ``start`` steps.
+      inputs: the data; its train images are not read.
+      images: of a block of batches; blocks of k steps begin at step 0, k, 2k and so on.
+      labels: of the block.
+      start: steps already taken, inside the block.
+      num_steps: steps to take, inside the block.
+
+    Returns:
+      The state after ``start + num_steps`` steps.
+    """
+    descend = _descent(spec, hyper, seed, inputs)
+
+    def one_step(index: Int[Array, ""], state: RunState) -> RunState:
+        step = start + index
+        place = step % images.shape[0]
+        return descend(state, step, images[place], labels[place])
+
+    return lax.fori_loop(0, num_steps, one_step, state)
+
+
+def _descent(
+    spec: TrainSpec, hyper: Hyper, seed: Int[Array, ""], inputs: RunInputs
+) -> Callable[[RunState, Any, Any, Any], RunState]:
+    """One step of gradient descent, as a function of state, step, images and labels."""
+    model = models.build(spec.model, spec.num_classes)
+    update = optimizer(spec, hyper).update
+    probe_key, augmentation_key = _stream(seed, "probes"), _stream(seed, "augmentation")
+
+    def descend(
+        state: RunState, step: Int[Array, ""], raw: UInt8[Array, "n h w c"], labels: Int[Array, " n"]
+    ) -> RunState:
+        images = normalize(raw, inputs.mean, inputs.std)
         if spec.augmentation.active:
             images = augment(spec.augmentation, jax.random.fold_in(augmentation_key, step), images)
-        labels = jnp.take(inputs.train_labels, batch)
         key = jax.random.fold_in(probe_key, step)
         gradient_of = jax.value_and_grad(_batch_loss, argnums=2, has_aux=True)
         (loss, batch_stats), gradient = gradient_of(model, spec, state.params, state, hyper, images, labels, key)
@@ -147,10 +200,9 @@ def train_steps(
             batch_stats=batch_stats,
             opt_state=opt_state,
             diverged=state.diverged | ~jnp.isfinite(loss),
-        ), order
+        )
 
-    state, _ = lax.fori_loop(0, num_steps, one_step, (state, order_at(start)))
-    return state
+    return descend
 
 
 def sample_order(seed: Int[Array, ""], epoch: Int[Array, ""], num_samples: int) -> Int[Array, " n"]:
