@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKDIR ?= runs/quickstart
 
-.PHONY: quickstart test lint format clean
+.PHONY: quickstart test bench lint format clean
 
 quickstart: $(VENV)/installed  ## train a sweep, measure it, transfer it, report
 	$(BIN)/python -m experiments.sweep --config=configs/quickstart.py --workdir=$(WORKDIR)
@@ -12,6 +12,9 @@ quickstart: $(VENV)/installed  ## train a sweep, measure it, transfer it, report
 
 test: $(VENV)/installed-test  ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: $(VENV)/installed-bench  ## speed against PyTorch; BENCH=--suite=gc for one suite
+	$(BIN)/python -m experiments.benchmark $(BENCH)
 
 lint: $(VENV)/installed-test  ## style and types
 	$(BIN)/ruff check
@@ -36,4 +39,8 @@ $(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/installed-test: requirements.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-bench: requirements.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	@touch $@ $(VENV)/installed

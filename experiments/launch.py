@@ -1,5 +1,6 @@
 """What every entry point does first and last: read flags, name the devices, end an error with one line."""
 
+import os
 import sys
 import traceback
 import warnings
@@ -12,6 +13,13 @@ from absl import app, flags, logging
 PLATFORM = flags.DEFINE_enum(
     "platform", None, ["cpu", "gpu", "tpu"], "Demand this platform; by default JAX's choice, which may be the CPU."
 )
+COMPILATION_CACHE = flags.DEFINE_string(
+    "compilation_cache",
+    None,
+    "Directory that keeps compiled programs for the next start, or off. Default: NCJAX_CACHE_DIR, ~/.cache/ncjax/xla.",
+)
+# A program that compiles faster than this, in seconds, is not worth a file.
+_WORTH_KEEPING = 0.2
 
 # The exit status of a run that ended because of what it was given, as for a wrong flag.
 BAD_INPUT = 2
@@ -33,9 +41,31 @@ def _main(argv: list[str], main: Callable[[], None]) -> None:
         raise ValueError(f"arguments: got {' '.join(argv[1:])!r}, expected flags only (--name=value)")
     logging.set_verbosity(logging.WARNING)
     warnings.showwarning = _show_warning
+    _keep_compiled_programs()
     devices = _devices()
     print("devices: " + ", ".join(f"{device.platform}:{device.id} ({device.device_kind})" for device in devices))
     main()
+
+
+def _keep_compiled_programs() -> None:
+    """Makes JAX keep what it compiles in a directory, and look there before it compiles."""
+    import jax
+
+    environment = os.environ.get("NCJAX_CACHE_DIR") or os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    asked = COMPILATION_CACHE.value or environment
+    if asked == "off":
+        jax.config.update("jax_compilation_cache_dir", None)
+        return
+    directory = Path(asked or "~/.cache/ncjax/xla").expanduser()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        # A home that cannot be written to costs time, not results; a directory that was asked for must be there.
+        if asked:
+            raise
+        return
+    jax.config.update("jax_compilation_cache_dir", str(directory))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", _WORTH_KEEPING)
 
 
 def _devices() -> list[Any]:

@@ -8,6 +8,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Doctests load data sets too: their cache must not be the user's.
 os.environ["NCJAX_DATA_DIR"] = tempfile.mkdtemp(prefix="ncjax-tests-")
+# Nor must compiled programs outlive the tests, or a test could pass on what an earlier version compiled.
+os.environ["NCJAX_CACHE_DIR"] = "off"
 
 import jax
 import pytest

@@ -1,7 +1,9 @@
 """ClassStats: the one sufficient statistic of neural collapse, built in one pass and merged without cancellation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -12,9 +14,12 @@ from jaxtyping import Array, Bool, Float, Int
 from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, as_mask
 from ncjax.metrics.compensated import rounded, two_sum
 
-# Rows to sum in one go: a running sum of single floats loses about the square root of its length in units of its
-# rounding.
-_STAGE = 4096
+# Rows of a block. On a CPU what is done with so many stays in the cache; elsewhere a loop of short steps is slow. A
+# running sum of single floats loses about the square root of its length in units of its rounding.
+_CPU_BLOCK, _BLOCK = 1024, 2**16
+# Strips into which a Gram matrix is cut for the sake of its symmetry, each at least so high.
+_STRIPS = 4
+_LEAST_STRIP = 64
 
 
 @jax.tree_util.register_dataclass
@@ -258,7 +263,6 @@ def _merged(ours: ClassStats, theirs: ClassStats) -> ClassStats:
 def _moments(features: Array, labels: Array, num_classes: int, scatter: bool) -> dict[str, Array | None]:
     rows = features.shape[0]
     counted = labels < num_classes
-    features = jnp.where(counted[:, None], features, 0)
     counts = jax.ops.segment_sum(counted.astype(jnp.int32), labels, num_classes)
     n = jnp.maximum(counts, 1).astype(features.dtype)[:, None]
     if rows == 0:
@@ -267,28 +271,56 @@ def _moments(features: Array, labels: Array, num_classes: int, scatter: bool) ->
     # Deviations from one sample of the class are exact where collapse is deep, and free of any common offset.
     first = jax.ops.segment_min(jnp.where(counted, jnp.arange(rows), rows), labels, num_classes)
     anchor = lax.stop_gradient(jnp.where(counts[:, None] > 0, features[jnp.clip(first, 0, rows - 1)], 0))
-    row_class = jnp.minimum(labels, num_classes - 1)
-    deviation = jnp.where(counted[:, None], features - anchor[row_class], 0)
-    shift = _class_sums(deviation, labels, num_classes) / n
-    deviation = jnp.where(counted[:, None], deviation - shift[row_class], 0)
+
+    def deviations(part: tuple[Array, Array], shift: Array | None) -> Array:
+        block, block_labels = part
+        own = jnp.minimum(block_labels, num_classes - 1)
+        deviation = block - anchor[own]
+        deviation = deviation if shift is None else deviation - shift[own]
+        return jnp.where((block_labels < num_classes)[:, None], deviation, 0)
+
+    def first_sums(part: tuple[Array, Array]) -> Array:
+        return _class_sums(deviations(part, None), part[1], num_classes)
+
+    shift = _sum_over_blocks(first_sums, features, labels) / n
+
+    def moments(part: tuple[Array, Array]) -> tuple[Array, Array, tuple[Array, ...] | None]:
+        deviation = deviations(part, shift)
+        squares = jax.ops.segment_sum(jnp.sum(deviation**2, axis=-1), part[1], num_classes)
+        return _class_sums(deviation, part[1], num_classes), squares, _gram_strips(deviation) if scatter else None
+
     # The first sum carries the anchor's own deviation and rounds accordingly; this one is about zero and rounds to
     # nothing.
-    residual = _class_sums(deviation, labels, num_classes) / n
+    residual, within, strips = _sum_over_blocks(moments, features, labels)
+    residual = residual / n
     high, error = two_sum(anchor, shift)
     high, low = two_sum(high, error + residual)
-    stage = jnp.arange(rows) // _STAGE
-    squares = jax.ops.segment_sum(
-        jnp.sum(deviation**2, axis=-1), stage * (num_classes + 1) + labels, (rows // _STAGE + 1) * (num_classes + 1)
-    )
-    within = jnp.sum(squares.reshape(-1, num_classes + 1), axis=0)[:num_classes]
     within = jnp.maximum(within - n[:, 0] * jnp.sum(residual**2, axis=-1), 0)
     return {
         "counts": counts,
         "means": high,
         "means_low": low,
         "within": within,
-        "scatter": _gram(deviation) if scatter else None,
+        "scatter": None if strips is None else _join_strips(strips),
     }
+
+
+def _sum_over_blocks(function: Callable[[tuple[Array, Array]], Any], features: Array, labels: Array) -> Any:
+    """Sum of a function of rows and their labels, a block of rows at a time.
+
+    A block stays in the cache while all is done with it, so the features are read once and nothing of their size is
+    written; and a running sum over few blocks of short sums keeps its digits.
+    """
+    length = min(_CPU_BLOCK if jax.default_backend() == "cpu" else _BLOCK, features.shape[0])
+    whole = features.shape[0] // length * length
+    blocks = (features[:whole].reshape(-1, length, features.shape[1]), labels[:whole].reshape(-1, length))
+    total = function((features[whole:], labels[whole:])) if whole < features.shape[0] else None
+    if total is None:
+        total = function(jax.tree.map(lambda leaf: leaf[0], blocks))
+        blocks = jax.tree.map(lambda leaf: leaf[1:], blocks)
+    if blocks[0].shape[0] == 0:
+        return total
+    return lax.scan(lambda sums, part: (jax.tree.map(jnp.add, sums, function(part)), None), total, blocks)[0]
 
 
 def _class_sums(rows: Float[Array, "n d"], labels: Int[Array, " n"], num_classes: int) -> Float[Array, "C d"]:
@@ -307,17 +339,22 @@ def _class_sums(rows: Float[Array, "n d"], labels: Int[Array, " n"], num_classes
     )
 
 
-def _gram(rows: Float[Array, "n d"]) -> Float[Array, "d d"]:
-    """Gram matrix of the rows, in stages of bounded length for the sake of its digits."""
-    length = 4 * _STAGE
-    whole = rows.shape[0] // length * length
-    product = lambda part: jnp.matmul(part.T, part, precision=lax.Precision.HIGHEST)  # noqa: E731
-    total = product(rows[whole:])
-    if whole == 0:
-        return total
-    return lax.scan(
-        lambda sum_, part: (sum_ + product(part), None), total, rows[:whole].reshape(-1, length, rows.shape[1])
-    )[0]
+def _gram_strips(rows: Float[Array, "n d"]) -> tuple[Array, ...]:
+    """Gram matrix of the rows as horizontal strips, each from the diagonal on: the rest follows by symmetry."""
+    product = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+    return tuple(product(rows[:, start:end].T, rows[:, start:]) for start, end in pairwise(_strip_edges(rows.shape[1])))
+
+
+def _join_strips(strips: tuple[Array, ...]) -> Float[Array, "d d"]:
+    dim = strips[0].shape[1]
+    upper = jnp.triu(jnp.concatenate([jnp.pad(strip, ((0, 0), (dim - strip.shape[1], 0))) for strip in strips]))
+    return upper + jnp.triu(upper, 1).T
+
+
+def _strip_edges(dim: int) -> list[int]:
+    """Where the strips of a Gram matrix begin and end; short ones do not pay."""
+    count = max(1, min(_STRIPS, dim // _LEAST_STRIP))
+    return [*range(0, dim // count * count, dim // count), dim]
 
 
 def _weighted_gram(rows: Float[Array, "C d"], weights: Float[Array, " C"]) -> Float[Array, "d d"]:

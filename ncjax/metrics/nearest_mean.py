@@ -17,8 +17,8 @@ from ncjax.metrics.collapse import between_variance
 from ncjax.metrics.compensated import two_sum
 from ncjax.metrics.simplex import check_kernel
 
-# Rows that are scored against all classes at once: bounds memory to this many times C numbers.
-_ROWS = 4096
+# Rows that are scored against all classes at once: few enough that all that is made of them stays in the cache.
+_ROWS = 1024
 
 
 def nearest_class_mean(

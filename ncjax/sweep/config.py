@@ -9,7 +9,7 @@ from ml_collections import config_dict
 
 from ncjax.data import Augmentation, DataSpec
 from ncjax.sweep.grid import Run, expand
-from ncjax.training import MeasureSpec
+from ncjax.training import MeasureSpec, images_at_once
 from ncjax.transfer import EpisodeSpec
 
 
@@ -50,7 +50,7 @@ def default_config() -> ml_collections.ConfigDict:
     config.measure = {
         "checkpoints": 9,  # the first before training, the others log-spaced
         "first_epoch": 0.5,  # of the second checkpoint
-        "chunk": 256,  # images through the network at once
+        "chunk": 0,  # images through the network at once; 0 for what suits the device
         "complexity_samples": 512,  # images a split on which geometric complexity is measured
         "complexity_probes": 1,  # random probes a sample; 0 for the exact value
         "seed": 0,  # of probes and episodes
@@ -159,7 +159,7 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
     _at_least(config, "train.epochs", 0, strictly=True)
     _at_least(config, "measure.checkpoints", 2)
     _at_least(config, "measure.first_epoch", 0, strictly=True)
-    _at_least(config, "measure.chunk", 1)
+    _at_least(config, "measure.chunk", 0)
     _at_least(config, "measure.complexity_samples", 1)
     _at_least(config, "measure.complexity_probes", 0)
     _at_least(config, "measure.seed", 0)
@@ -182,7 +182,7 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
         first_epoch=options.first_epoch,
         complexity_samples=options.complexity_samples,
         measure=MeasureSpec(
-            chunk=options.chunk,
+            chunk=options.chunk or images_at_once(),
             complexity_probes=options.complexity_probes,
             transfer=_named("config.transfer", EpisodeSpec, config.transfer) if config.transfer.episodes else None,
             seed=options.seed,

@@ -1,22 +1,23 @@
 """Every quantity of one run at one checkpoint, as a pure function of its state."""
 
+import dataclasses
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, UInt8
 
 from ncjax import metrics, models
 from ncjax.data import normalize
+from ncjax.training.chunks import images_at_once, map_splits
 from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import sample_losses
 from ncjax.training.run import RunState
 from ncjax.training.spec import TrainSpec
-from ncjax.transfer import EpisodeSpec, accuracy_interval, episode_accuracies
+from ncjax.transfer import ClassIndex, EpisodeSpec, accuracy_interval, episode_accuracies
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,14 @@ class MeasureSpec:
     """Static choices of measuring; frozen and hashable.
 
     Attributes:
-      chunk: images passed through the network at once.
+      chunk: images passed through the network at once; by default what suits the device.
       complexity_probes: random probes a sample of the geometric complexity; 0 computes it exactly.
       transfer: few-shot episodes on the target classes, or None to leave them out.
       target_classes: number of classes never trained on, 0 where there are none.
       seed: of probes and episodes; the same for all runs and checkpoints, so that runs differ by their networks alone.
     """
 
-    chunk: int = 256
+    chunk: int = field(default_factory=images_at_once)
     complexity_probes: int = 1
     transfer: EpisodeSpec | None = None
     target_classes: int = 0
@@ -60,44 +61,75 @@ def measure(
       Scalars by their names in the results table: ``train/cdnv``, ``test/geometric_complexity``,
       ``layer/<tap>/variance_ratio``, ``target/accuracy_5shot`` and so on.
     """
-    model = models.build(spec.model, spec.num_classes)
     forward = functools.partial(outputs_of, spec, state, inputs)
-    classifier = state.params["classifier"]
     probe_key, episode_key = jax.random.split(jax.random.key(options.seed))
+    images = {"train": inputs.train_images, "test": inputs.test_images, "target": inputs.target_images}
+    if train_outputs is not None:
+        images["train"] = None
+    outputs = map_splits(forward, {name: value for name, value in images.items() if value is not None}, options.chunk)
+    if train_outputs is not None:
+        outputs["train"] = dict(train_outputs)
+    labels = {"train": inputs.train_labels, "test": inputs.test_labels, "target": inputs.target_labels}
+    classes = {"train": spec.num_classes, "test": spec.num_classes, "target": options.target_classes}
     row: dict[str, Any] = {}
-    train_stats = None
-    splits = {
-        "train": (inputs.train_images, inputs.train_labels, inputs.train_sample, inputs.train_sample_images),
-        "test": (inputs.test_images, inputs.test_labels, inputs.test_sample, inputs.test_images[inputs.test_sample]),
-    }
-    for split, (images, labels, sample, sample_images) in splits.items():
-        if split == "train" and train_outputs is not None:
-            taps = dict(train_outputs)
-        else:
-            taps = map_chunks(forward, images, options.chunk)
-        logits = taps.pop("logits")
-        features = taps["embedding"]
-        stats = metrics.class_stats(features, labels, spec.num_classes)
-        row[f"{split}/loss"] = sample_losses(logits, labels, spec.loss).mean()
-        row[f"{split}/error"] = jnp.mean((jnp.argmax(logits, axis=-1) != labels).astype(jnp.float32))
-        kernel, bias = classifier["kernel"], classifier["bias"]
-        if train_stats is None:
-            train_stats = stats
-            report = metrics.collapse_report(stats, kernel, bias, features, labels)
-        else:
-            # Whatever compares a sample with class means takes those of train: its own would contain the sample.
-            report = metrics.collapse_report(stats, kernel)
-            report |= metrics.held_out_report(train_stats, features, labels)
-            report["nc4"] = metrics.nc4(train_stats, kernel, bias, features)
-        report |= _complexity(model, state, inputs, options, stats, sample_images, labels[sample], probe_key)
-        row |= {f"{split}/{name}": value for name, value in report.items()}
-        layer = "layer" if split == "train" else "test_layer"
-        for tap, activations in taps.items():
-            tap_stats = metrics.class_stats(activations, labels, spec.num_classes, scatter=False)
+    for split in ("train", "test"):
+        logits = outputs[split].pop("logits")
+        row[f"{split}/loss"] = sample_losses(logits, labels[split], spec.loss).mean()
+        row[f"{split}/error"] = jnp.mean((jnp.argmax(logits, axis=-1) != labels[split]).astype(jnp.float32))
+        for tap, activations in outputs[split].items():
+            tap_stats = metrics.class_stats(activations, labels[split], classes[split], scatter=False)
+            layer = "layer" if split == "train" else "test_layer"
             row[f"{layer}/{tap}/variance_ratio"] = metrics.variance_ratio(tap_stats)
-    if inputs.target_images is not None:
-        row |= _transfer(forward, inputs, options, episode_key)
+    features = {split: outputs[split]["embedding"] for split in outputs}
+    stats = {split: metrics.class_stats(features[split], labels[split], classes[split]) for split in outputs}
+    for split, report in _reports(stats, features, labels, state.params["classifier"]).items():
+        row |= {f"{split}/{name}": value for name, value in report.items()}
+    row |= _complexity(spec, state, inputs, options, stats, probe_key)
+    if options.transfer is not None and inputs.target_index is not None:
+        row |= _few_shot(features["target"], inputs.target_index, options.transfer, episode_key)
     return row
+
+
+def _reports(
+    stats: dict[str, metrics.ClassStats], features: dict[str, Array], labels: dict[str, Any], classifier: Any
+) -> dict[str, dict[str, Array]]:
+    """Collapse of each split; whatever compares samples with class means takes those of train for the test split too.
+
+    A test split's own means would contain its samples.
+    """
+    kernel, bias = classifier["kernel"], classifier["bias"]
+    # One piece of program for all splits: most of the time that measuring takes to compile is in this report.
+    most = max(each.num_classes for each in stats.values())
+    stacked = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves), *(_with_absent_classes(each, most) for each in stats.values())
+    )
+    filled_kernel = jnp.pad(kernel, ((0, 0), (0, most - kernel.shape[1])))
+    measured = lax.map(lambda each: metrics.collapse_report(each, filled_kernel), stacked)
+    reports = {split: {name: value[place] for name, value in measured.items()} for place, split in enumerate(stats)}
+    # The classifier knows nothing of target classes.
+    for name in [name for name in reports.get("target", {}) if name == "nc3" or name.endswith("_classifier")]:
+        del reports["target"][name]
+
+    train = stats["train"]
+    nearest, _ = metrics.nearest_class_mean(train, features["train"])
+    reports["train"]["nc4"] = metrics.nc4(train, kernel, bias, features["train"], nearest=nearest)
+    reports["train"]["ncc_error"] = metrics.ncc_error(train, features["train"], labels["train"], nearest=nearest)
+    reports["test"] |= metrics.held_out_report(train, features["test"], labels["test"])
+    reports["test"]["nc4"] = metrics.nc4(train, kernel, bias, features["test"])
+    return reports
+
+
+def _with_absent_classes(stats: metrics.ClassStats, num_classes: int) -> metrics.ClassStats:
+    """The same statistics with further classes that have no sample, which changes no measure."""
+    more = num_classes - stats.num_classes
+    fill = lambda leaf: jnp.pad(leaf, ((0, more),) + ((0, 0),) * (leaf.ndim - 1))  # noqa: E731
+    return dataclasses.replace(
+        stats,
+        counts=fill(stats.counts),
+        means=fill(stats.means),
+        means_low=fill(stats.means_low),
+        within=fill(stats.within),
+    )
 
 
 def outputs_of(
@@ -120,77 +152,56 @@ def outputs_of(
     return {**pooled, "logits": logits}
 
 
-def map_chunks(
-    function: Callable[[Any], dict[str, Array]], images: UInt8[Array, "n h w c"], chunk: int
-) -> dict[str, Array]:
-    """Applies a function of a batch of images to any number of them, a chunk at a time.
-
-    Args:
-      function: from [chunk, h, w, c] to arrays whose first axis is the sample.
-      images: [n, h, w, c].
-      chunk: images at once; the last chunk is filled up with blank images, whose results are dropped.
-
-    Returns:
-      The function's results for all n images.
-
-    Example:
-      >>> images = jnp.ones((5, 2, 2, 1), jnp.uint8)
-      >>> map_chunks(lambda x: {"sum": x.sum(axis=(1, 2, 3))}, images, chunk=2)["sum"].tolist()
-      [4, 4, 4, 4, 4]
-    """
-    num_images = images.shape[0]
-    chunk = min(chunk, num_images)
-    num_chunks = -(-num_images // chunk)
-    filled = jnp.pad(images, ((0, num_chunks * chunk - num_images), (0, 0), (0, 0), (0, 0)))
-    results = lax.map(function, filled.reshape(num_chunks, chunk, *images.shape[1:]))
-    return {name: value.reshape(num_chunks * chunk, *value.shape[2:])[:num_images] for name, value in results.items()}
-
-
 def _complexity(
-    model: Any,
+    spec: TrainSpec,
     state: RunState,
     inputs: RunInputs,
     options: MeasureSpec,
-    stats: metrics.ClassStats,
-    images: UInt8[Array, "k h w c"],
-    labels: Int[Array, " k"],
+    stats: dict[str, metrics.ClassStats],
     key: Array,
 ) -> dict[str, Float[Array, ""]]:
-    """Geometric complexity of the embedding on a sample of a split, and geometric collapse from it."""
+    """Geometric complexity of the embedding on a sample of each split, and geometric collapse from it."""
+    model = models.build(spec.model, spec.num_classes)
 
-    def embed(x: Float[Array, "n h w c"]) -> Float[Array, "n d"]:
-        return model.apply(state.variables, x)[1]["embedding"]
+    def estimate(images: UInt8[Array, "k h w c"]) -> metrics.Estimate:
+        method = {"method": "probes", "num_probes": options.complexity_probes, "key": key}
+        return metrics.geometric_complexity(
+            lambda x: model.apply(state.variables, x)[1]["embedding"],
+            normalize(images, inputs.mean, inputs.std),
+            **(method if options.complexity_probes else {"method": "exact"}),
+        )
 
-    method = {"method": "probes", "num_probes": options.complexity_probes, "key": key}
-    estimate = metrics.geometric_complexity(
-        embed,
-        normalize(images, inputs.mean, inputs.std),
-        **(method if options.complexity_probes else {"method": "exact"}),
-    )
-    by_class = metrics.class_mean_complexity(estimate.per_sample, labels, stats.counts.shape[0])
-    return {
-        "geometric_complexity": estimate.mean,
-        "geometric_complexity_stderr": estimate.stderr,
-        "geometric_collapse_tight": metrics.geometric_collapse_tight(stats, by_class),
-        "geometric_collapse_pooled": metrics.geometric_collapse_pooled(stats, estimate.mean),
+    samples = {
+        "train": (inputs.train_sample_images, inputs.train_labels[inputs.train_sample]),
+        "test": (inputs.test_images[inputs.test_sample], inputs.test_labels[inputs.test_sample]),
     }
+    images = [images for images, _ in samples.values()]
+    if images[0].shape == images[1].shape:
+        # One piece of program for both, compiled once.
+        both = lax.map(estimate, jnp.stack(images))
+        estimates = [jax.tree.map(lambda leaf, place=place: leaf[place], both) for place in range(len(images))]
+    else:
+        estimates = [estimate(each) for each in images]
+    row = {}
+    for (split, (_, labels)), each in zip(samples.items(), estimates, strict=True):
+        by_class = metrics.class_mean_complexity(each.per_sample, labels, spec.num_classes)
+        row[f"{split}/geometric_complexity"] = each.mean
+        row[f"{split}/geometric_complexity_stderr"] = each.stderr
+        row[f"{split}/geometric_collapse_tight"] = metrics.geometric_collapse_tight(stats[split], by_class)
+        row[f"{split}/geometric_collapse_pooled"] = metrics.geometric_collapse_pooled(stats[split], each.mean)
+    return row
 
 
-def _transfer(
-    forward: Callable[[Any], dict[str, Array]], inputs: RunInputs, options: MeasureSpec, key: Array
+def _few_shot(
+    features: Float[Array, "n d"], index: ClassIndex, spec: EpisodeSpec, key: Array
 ) -> dict[str, Float[Array, ""]]:
-    """Collapse and few-shot accuracy on classes never trained on."""
-    features = map_chunks(forward, inputs.target_images, options.chunk)["embedding"]
-    stats = metrics.class_stats(features, inputs.target_labels, options.target_classes)
-    row = {f"target/{name}": value for name, value in metrics.collapse_report(stats).items()}
-    if options.transfer is None or inputs.target_index is None:
-        return row
-    accuracies = episode_accuracies(features, inputs.target_index, key, options.transfer)
-    result = accuracy_interval(accuracies)
-    for head_index, head in enumerate(options.transfer.heads):
+    """Few-shot accuracy on classes never trained on."""
+    row: dict[str, Any] = {}
+    result = accuracy_interval(episode_accuracies(features, index, key, spec))
+    for head_index, head in enumerate(spec.heads):
         # The nearest class mean is the field's default head and carries no suffix.
         suffix = "" if head == "ncm" else f"_{head}"
-        for shot_index, shots in enumerate(options.transfer.shots):
+        for shot_index, shots in enumerate(spec.shots):
             name = f"target/accuracy{suffix}_{shots}shot"
             row[name] = result.mean[head_index, shot_index]
             row[f"{name}_ci95"] = result.ci95[head_index, shot_index]

@@ -1,0 +1,43 @@
+"""Times ncjax and PyTorch side by side on the same work.
+
+python -m experiments.benchmark [--suite=gc,collapse,few_shot,train] [--json=OUT] [--quick]
+
+Without PyTorch ncjax is timed alone. `make bench` installs it and runs every suite.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from experiments import launch
+
+_SUITES = "gc,gc_estimate,collapse,few_shot,train,sweep,compile,scaling,memory"
+
+SUITE = flags.DEFINE_list("suite", _SUITES, "Suites to run.")
+JSON = flags.DEFINE_string("json", None, "File to write everything to.")
+QUICK = flags.DEFINE_bool("quick", default=False, help="Tiny sizes: shows that all works, measures nothing.")
+REPEATS = flags.DEFINE_integer("repeats", 5, "Timed rounds of a case.", lower_bound=1)
+MAX_SECONDS = flags.DEFINE_float("max_seconds", 120.0, "Time for the rounds of one case; two are always run.")
+PRECISION = flags.DEFINE_enum("precision", "float32", ["float32", "tf32", "bfloat16"], "Of matrix products, on GPUs.")
+ONLY = flags.DEFINE_string("only", "", "Run only cases whose title contains this.")
+FIGURES = flags.DEFINE_string("figures", None, "Directory for the figures of the suite scaling.")
+
+
+def main() -> None:
+    """Runs the suites that the flags name and prints, and if asked writes, what they measured."""
+    from experiments.benchmarks.case import Options
+    from experiments.benchmarks.run import run_suites
+
+    options = Options(
+        quick=bool(QUICK.value),
+        repeats=int(REPEATS.value or 1),
+        max_seconds=float(MAX_SECONDS.value or 0.0),
+        precision=str(PRECISION.value),
+        figures=Path(FIGURES.value) if FIGURES.value else None,
+        only=str(ONLY.value),
+    )
+    run_suites(list(SUITE.value or ()), options, Path(JSON.value) if JSON.value else None)
+
+
+if __name__ == "__main__":
+    launch.run(main)

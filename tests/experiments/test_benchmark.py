@@ -1,0 +1,197 @@
+"""The benchmark's own parts, and the ratios that do not depend on the machine; never a wall time."""
+
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from experiments.benchmarks import (
+    collapse,
+    gc,
+    gc_estimate,
+    memory,
+    peers,
+    pipeline,
+    subjects,
+    sweep,
+    table,
+    timing,
+    train,
+)
+from experiments.benchmarks.case import Case, Options, Target
+from experiments.benchmarks.ceiling import Ceiling, measure_ceiling
+from experiments.benchmarks.run import SUITES, run_suites
+from ncjax.sweep.environment import count_compilations
+
+QUICK = Options(quick=True, repeats=2)
+CEILING = Ceiling(flops=1e9, bytes=1e9, by_library={})
+needs_torch = pytest.mark.skipif(peers.torch is None, reason="PyTorch, the peer, is not installed (extra: bench)")
+
+
+def small_network():
+    return subjects.network("convnet4", widths=(4, 4, 4, 4), norm="none")
+
+
+def a_case(**timings):
+    return Case(
+        "suite", "work", {name: timing.Timing(median, median, median, 1) for name, median in timings.items()}, flops=1e6
+    )
+
+
+def test_contestants_take_turns_and_the_first_calls_do_not_count():
+    calls = []
+    timings = timing.alternate({name: lambda name=name: calls.append(name) for name in "abc"}, repeats=2)
+    assert "".join(calls) == "abcabccba"
+    assert {name: each.repeats for name, each in timings.items()} == dict.fromkeys("abc", 2)
+
+
+def test_two_rounds_are_run_however_little_time_there_is():
+    timings = timing.alternate({"a": lambda: None}, repeats=9, max_seconds=0.0)
+    assert timings["a"].repeats == 2
+
+
+def test_the_ratio_is_to_the_fastest_peer():
+    case = a_case(ncjax=2.0, slow=8.0, quick=4.0)
+    assert (case.best_peer, case.ratio) == ("quick", 2.0)
+
+
+def test_without_a_peer_there_is_no_ratio_and_no_target_for_it():
+    case = a_case(ncjax=2.0).aiming(Target("rate", 3.0, 2.0), ratio=5.0)
+    assert math.isnan(case.ratio)
+    assert [target.name for target in case.targets] == ["rate"]
+
+
+@pytest.mark.parametrize(
+    ("value", "at_least", "met"), [(2.0, True, True), (1.9, True, False), (2.0, False, True), (math.nan, True, False)]
+)
+def test_a_target_is_met_or_missed(value, at_least, met):
+    assert Target("x", value, 2.0, at_least).met == met
+
+
+def test_a_case_shows_rates_against_the_ceiling():
+    text = table.show_case(a_case(ncjax=0.01, torch=0.02).aiming(ratio=3.0), CEILING)
+    assert "100 MFLOP/s (10% of matmul)" in text
+    assert "2.00× as fast as torch" in text
+    assert "missed" in text
+
+
+def test_json_holds_no_number_that_json_lacks():
+    text = json.dumps(table.to_json(a_case(ncjax=1.0)), allow_nan=False)
+    assert json.loads(text)["ratio"] is None
+
+
+def test_the_ceiling_is_the_best_library():
+    ceiling = measure_ceiling(quick=True)
+    assert ceiling.flops == max(rates["flops"] for rates in ceiling.by_library.values())
+    assert "jax" in ceiling.by_library
+
+
+def test_every_suite_of_the_flag_exists():
+    from experiments import benchmark
+
+    assert benchmark.SUITE.default == list(SUITES)
+
+
+def test_an_unknown_suite_is_named():
+    with pytest.raises(ValueError, match="--suite: got gcc, expected names out of gc,"):
+        run_suites(["gcc"], QUICK)
+
+
+@pytest.mark.parametrize("suite", ["collapse", "few_shot", "memory"])
+def test_a_suite_runs_without_a_peer(suite, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(peers, "torch", None)
+    cases = run_suites([suite], QUICK, tmp_path / "out.json")
+    assert cases
+    assert "PyTorch is not installed" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["cases"]) == len(cases)
+
+
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suite", ["gc", "gc_estimate", "collapse", "few_shot", "train", "sweep"])
+def test_a_suite_agrees_with_torch(suite):
+    assert all(math.isfinite(case.ratio) for case in SUITES[suite](QUICK, CEILING))
+
+
+@needs_torch
+@pytest.mark.parametrize("name", ["vgg13", "resnet18", "convnet4"])
+def test_torch_networks_have_the_same_parameters_and_logits(name):
+    from experiments.benchmarks.torch_models import build_torch, load_flax
+
+    widths = (4, 4, 4, 4, 4) if name == "vgg13" else (4, 4, 4, 4)
+    subject = subjects.network(name, widths=widths)
+    module = build_torch(subject.spec, 10, 3, subject.embedding_dim)
+    images = subjects.normalised(subjects.pixels(2, subject.image_shape))
+    logits = load_flax(module, subject.variables).eval()(peers.tensor(images.transpose(0, 3, 1, 2)))[0]
+    assert jnp.allclose(logits.detach().numpy(), subject.model.apply(subject.variables, images)[0], atol=1e-4)
+
+
+def test_a_forward_pass_of_vgg_costs_what_its_layers_do():
+    forward, backward = subjects.pass_flops(subjects.network("vgg13"), 1)
+    # 228 million multiplications, of which a few per cent meet the zeros of the padding; nothing else weighs much.
+    assert 0.85 < forward / (2 * 228e6) < 1.02
+    assert 0.9 < backward / forward < 1.15
+
+
+def test_the_exact_complexity_costs_a_backward_pass_an_output():
+    subject = subjects.network("convnet4", widths=(4, 4, 4, 4), norm="none", lowering="xla")
+    forward, backward = subjects.pass_flops(subject, 2)
+
+    def four_lines(variables, images):
+        outputs, pull = jax.vjp(lambda x: subject.embed(variables, x), images)
+        return [pull(jnp.zeros_like(outputs).at[:, line].set(1.0)) for line in range(4)]
+
+    images = jax.ShapeDtypeStruct((2, *subject.image_shape), jnp.float32)
+    assert subjects.flops_of(four_lines, subject.variables, images) == pytest.approx(forward + 4 * backward, rel=0.05)
+
+
+def test_an_estimate_is_fifty_times_cheaper_than_the_exact_value_on_the_same_images():
+    subject = subjects.network("vgg13")
+    forward, backward = subjects.pass_flops(subject, 1)
+    assert (forward + subject.embedding_dim * backward) / (forward + backward) > 50
+
+
+def test_vectors_spent_are_one_an_output_if_exact_and_one_a_probe_if_not():
+    subject = small_network()
+    images = subjects.normalised(subjects.pixels(3, subject.image_shape))
+    estimate = gc_estimate.probe_estimate(subject, QUICK, num_probes=1)(subject.variables, images)
+    assert int(estimate.num_products) == 3
+    assert gc.exact_value(subject, QUICK)(subject.variables, images).shape == (3,)
+
+
+def test_exact_complexity_of_vgg_at_batch_256_stays_within_four_gib():
+    assert memory.exact_memory(subjects.network("vgg13"), 256, QUICK) < 4 * memory.GIB
+
+
+def test_the_collapse_report_holds_few_copies_of_the_features():
+    samples, dim = 20_000, 64
+    assert memory.report_memory(samples, dim, 10) < 4 * (4 * samples * dim)
+
+
+def test_values_change_without_another_compilation():
+    group = pipeline.first_group(sweep.quickstart(quick=True))
+    group.advance(start=0, steps=1, measuring=False)
+    with count_compilations() as compilations:
+        group.advance(start=1, steps=3, measuring=True)
+        group.advance(start=4, steps=2, measuring=False)
+    assert compilations.count == 0
+
+
+def test_an_enlarged_digit_has_the_shape_asked_for_and_no_two_are_the_same():
+    images = subjects.pixels(3, (5, 6, 2))
+    assert (images.shape, images.dtype) == ((3, 5, 6, 2), "uint8")
+    assert not (images[0] == images[1]).all()
+
+
+def test_a_run_for_training_has_full_batches():
+    spec, inputs = train.one_run(small_network(), batch=4, num_images=16)
+    assert inputs.train_images.shape[0] % spec.batch_size == 0
+
+
+def test_clusters_come_with_a_classifier_that_fits():
+    features, labels, kernel, bias = collapse.clustered_features(40, 5, 4)
+    report = collapse.report_function(4)(features, labels, kernel, bias)
+    assert 0 <= float(report["nc4"]) <= 1
