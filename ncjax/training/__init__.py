@@ -1,22 +1,34 @@
 """Training and measuring of one run, as pure functions."""
 
-from ncjax.training.hyper import HYPER_NAMES, Hyper
+from ncjax.training.hyper import HYPER_NAMES, TERMS, Hyper, active_terms
 from ncjax.training.inputs import RunInputs, balanced_sample, run_inputs
 from ncjax.training.measurement import MeasureSpec, map_chunks, measure
 from ncjax.training.objective import regularised_loss, sample_losses
-from ncjax.training.run import RunState, init_run, optimizer, sample_order, train_steps
-from ncjax.training.spec import Loss, TrainSpec
+from ncjax.training.optimizers import optimizer
+from ncjax.training.regularisers import squared_gradient_norm, squared_spectral_norms
+from ncjax.training.run import init_run, sample_order, train_steps
+from ncjax.training.schedules import Schedule, ScheduleName, learning_rate_factor, make_schedule
+from ncjax.training.spec import ComputeDtype, Loss, Optimizer, TrainSpec
+from ncjax.training.state import RunState
 
 __all__ = [
     "HYPER_NAMES",
+    "TERMS",
+    "ComputeDtype",
     "Hyper",
     "Loss",
     "MeasureSpec",
+    "Optimizer",
     "RunInputs",
     "RunState",
+    "Schedule",
+    "ScheduleName",
     "TrainSpec",
+    "active_terms",
     "balanced_sample",
     "init_run",
+    "learning_rate_factor",
+    "make_schedule",
     "map_chunks",
     "measure",
     "optimizer",
@@ -24,5 +36,7 @@ __all__ = [
     "run_inputs",
     "sample_losses",
     "sample_order",
+    "squared_gradient_norm",
+    "squared_spectral_norms",
     "train_steps",
 ]

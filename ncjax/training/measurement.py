@@ -13,8 +13,8 @@ from ncjax import metrics, models
 from ncjax.data import normalize
 from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import sample_losses
-from ncjax.training.run import RunState
 from ncjax.training.spec import TrainSpec
+from ncjax.training.state import RunState
 from ncjax.transfer import EpisodeSpec, accuracy_interval, episode_accuracies
 
 
@@ -54,7 +54,7 @@ def measure(spec: TrainSpec, options: MeasureSpec, state: RunState, inputs: RunI
     """
     model = models.build(spec.model, spec.num_classes)
     forward = _forward(model, state, inputs)
-    classifier = state.params["classifier"]
+    kernel, bias = models.classifier_weights(state.variables)
     probe_key, episode_key = jax.random.split(jax.random.key(options.seed))
     row: dict[str, Any] = {}
     train_stats = None
@@ -69,7 +69,6 @@ def measure(spec: TrainSpec, options: MeasureSpec, state: RunState, inputs: RunI
         stats = metrics.class_stats(features, labels, spec.num_classes)
         row[f"{split}/loss"] = sample_losses(logits, labels, spec.loss).mean()
         row[f"{split}/error"] = jnp.mean((jnp.argmax(logits, axis=-1) != labels).astype(jnp.float32))
-        kernel, bias = classifier["kernel"], classifier["bias"]
         if train_stats is None:
             train_stats = stats
             report = metrics.collapse_report(stats, kernel, bias, features, labels)
