@@ -8,12 +8,14 @@ from ncjax.data.labels import coarse_groups, coarsen, long_tail, noisy_labels, r
 from ncjax.data.preparation import prepare
 from ncjax.data.registry import SOURCES, Source, load, names, tfds_source
 from ncjax.data.spec import DataSpec
+from ncjax.data.streaming import BatchBlocks, stream
 from ncjax.data.tfds_directory import NotPreparedError, tfds_root
 from ncjax.data.views import class_subset, concatenate, sample_subset, select_classes, split_by_class
 
 __all__ = [
     "SOURCES",
     "Augmentation",
+    "BatchBlocks",
     "DataSpec",
     "Dataset",
     "NotPreparedError",
@@ -38,6 +40,7 @@ __all__ = [
     "sample_subset",
     "select_classes",
     "split_by_class",
+    "stream",
     "tfds_root",
     "tfds_source",
 ]

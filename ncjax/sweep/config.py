@@ -84,6 +84,12 @@ def default_config() -> ml_collections.ConfigDict:
     # Of training images: padding of random crops in pixels, probability of a flip, side of the square cut out.
     config.augmentation = {field.name: field.default for field in dataclasses.fields(Augmentation)}
     config.compute_dtype = "float32"  # or bfloat16, of training's forward and backward pass alone
+    # Of train images from the host's disk to the devices, for sets that do not fit there; same batches, same results.
+    config.stream = {
+        "train": "auto",  # always, never, or auto: if the train images take over half of a device's memory
+        "buffer_mib": 64,  # of a block of batches of all runs; up to five blocks are under way
+        "threads": 2,  # that read at once
+    }
     config.mesh = {
         "runs": 0,  # devices over which runs are spread; 0 for all of them
     }
@@ -93,6 +99,30 @@ def default_config() -> ml_collections.ConfigDict:
 
 
 SWEEP_AXES = tuple(AXES)
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamSpec:
+    """Whether and how train images are streamed from the host.
+
+    Attributes:
+      train: ``always``, ``never``, or ``auto``: if they take over half of a device's memory.
+      buffer_mib: size of a block of batches of all runs, in MiB.
+      threads: that read at once.
+    """
+
+    train: str
+    buffer_mib: int
+    threads: int
+
+    def applies(self, image_bytes: int, device_bytes: int) -> bool:
+        """Whether train images of so many bytes are streamed to devices of so much memory.
+
+        Example:
+          >>> StreamSpec("auto", 64, 2).applies(image_bytes=3_932_160_000, device_bytes=16 * 2**30)
+          False
+        """
+        return self.train == "always" or (self.train == "auto" and image_bytes > device_bytes // 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +138,7 @@ class SweepPlan:
       complexity_samples: images a split on which geometric complexity is measured.
       measure: static choices of measuring; its target classes are filled in when the data is known.
       train: static choices of training that all runs share, by name.
+      stream: of train images from the host.
       mesh_runs: devices over which runs are spread; 0 for all.
       runs_axis: ``auto``, ``map`` or ``vmap``.
     """
@@ -120,6 +151,7 @@ class SweepPlan:
     complexity_samples: int
     measure: MeasureSpec
     train: dict[str, Any]
+    stream: StreamSpec
     mesh_runs: int
     runs_axis: str
 
@@ -152,8 +184,11 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
     _at_least(config, "measure.complexity_probes", 0)
     _at_least(config, "measure.seed", 0)
     _at_least(config, "transfer.episodes", 0)
+    _at_least(config, "stream.buffer_mib", 1)
+    _at_least(config, "stream.threads", 1)
     _at_least(config, "mesh.runs", 0)
     _one_of(config, "compute_dtype", get_args(ComputeDtype))
+    _one_of(config, "stream.train", ("auto", "always", "never"))
     _one_of(config, "runs_axis", ("auto", "map", "vmap"))
     if options.first_epoch > train.epochs:
         raise ValueError(
@@ -176,6 +211,7 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
             "compute_dtype": config.compute_dtype,
             "augmentation": _named("config.augmentation", Augmentation, config.augmentation),
         },
+        stream=StreamSpec(**config.stream),
         mesh_runs=config.mesh.runs,
         runs_axis=config.runs_axis,
     )

@@ -15,12 +15,12 @@ from jax.sharding import Mesh
 from ncjax import data, models
 from ncjax.sweep import results
 from ncjax.sweep.checkpoints import GroupCheckpoints
-from ncjax.sweep.config import SweepPlan, read_config
-from ncjax.sweep.environment import count_compilations, peak_memory_bytes
+from ncjax.sweep.config import StreamSpec, SweepPlan, read_config
+from ncjax.sweep.environment import count_compilations, device_memory_bytes, peak_memory_bytes
 from ncjax.sweep.grid import Run, groups
 from ncjax.sweep.program import (
     ProgramSpec,
-    advance_group,
+    ResidentProgram,
     init_group,
     make_mesh,
     replicate,
@@ -30,6 +30,7 @@ from ncjax.sweep.program import (
 )
 from ncjax.sweep.progress import EventFiles, progress_bar
 from ncjax.sweep.schedule import checkpoint_steps
+from ncjax.sweep.streamed import StreamedProgram
 from ncjax.sweep.workdir import add_to_summary, check_workdir, claim_workdir, locked
 from ncjax.training import RunInputs, run_inputs
 from ncjax.transfer import check_fits
@@ -58,7 +59,8 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path) -> dict[str, Any
     check_workdir(config, workdir)
     with _naming("config.data", _DATA_OPTIONS):
         dataset = data.load(plan.data)
-    inputs = run_inputs(dataset, plan.complexity_samples)
+    streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
+    inputs = run_inputs(dataset, plan.complexity_samples, streamed)
     plan = _with_target(plan, dataset, inputs)
     sweep = [_Group.make(plan, runs, dataset, number) for number, runs in enumerate(groups(plan.runs))]
     # Nothing is written before all that can be wrong with the config has been found.
@@ -68,7 +70,7 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path) -> dict[str, Any
         total = sum(group.samples(group.steps[-1]) for group in sweep)
         with progress_bar(total, len(plan.runs)) as bar:
             for group in sweep:
-                _run_group(group, inputs, workdir, bar, f"group {group.number + 1}/{len(sweep)}")
+                _run_group(group, inputs, dataset, workdir, bar, f"group {group.number + 1}/{len(sweep)}")
         costs = {
             "seconds": time.perf_counter() - began,
             "compilations": compilations.count,
@@ -101,6 +103,7 @@ class _Group:
     runs: tuple[Run, ...]
     spec: ProgramSpec
     mesh: Mesh
+    stream: StreamSpec
     steps: tuple[int, ...]
     steps_per_epoch: int
 
@@ -121,7 +124,7 @@ class _Group:
             model = models.build(train.model, train.num_classes)
             jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), spec.image_shape))
         steps = checkpoint_steps(plan.epochs, steps_per_epoch, plan.checkpoints, plan.first_epoch)
-        return cls(number, runs, spec, make_mesh(len(runs), plan.mesh_runs), steps, steps_per_epoch)
+        return cls(number, runs, spec, make_mesh(len(runs), plan.mesh_runs), plan.stream, steps, steps_per_epoch)
 
     def samples(self, steps: int) -> int:
         """Training samples that all runs together see in so many steps."""
@@ -139,7 +142,7 @@ def _with_target(plan: SweepPlan, dataset: data.Dataset, inputs: RunInputs) -> S
     return dataclasses.replace(plan, measure=dataclasses.replace(plan.measure, target_classes=target_classes))
 
 
-def _run_group(group: _Group, inputs: RunInputs, workdir: Path, bar: Any, title: str) -> None:
+def _run_group(group: _Group, inputs: RunInputs, dataset: data.Dataset, workdir: Path, bar: Any, title: str) -> None:
     """Advances a group from its newest checkpoint to its end, measuring on the way."""
     table, runs, mesh = workdir / results.FILE_NAME, group.runs, group.mesh
     events = EventFiles(workdir / "tensorboard")
@@ -157,7 +160,7 @@ def _run_group(group: _Group, inputs: RunInputs, workdir: Path, bar: Any, title:
         state = init_group(group.spec, mesh, hyper, seeds)
         if step is not None:
             state = spread_runs(mesh, checkpoints.restore(step, state, len(runs)))
-        advance = _Advance(group, hyper, seeds, replicate(mesh, inputs))
+        advance = _Advance(_program(group, hyper, seeds, replicate(mesh, inputs), dataset))
         due = [later for later in group.steps if step is None or later > step]
         step = step or 0
         with contextlib.closing(events):
@@ -196,27 +199,28 @@ def _trim_rows(table: Path, group: _Group, step: int | None) -> None:
         )
 
 
-class _Advance:
-    """Calls a group's compiled program, in slices short enough for the progress bar to move."""
+def _program(group: _Group, hyper: Any, seeds: Any, inputs: RunInputs, dataset: data.Dataset) -> Any:
+    """What trains and measures a group: with the train images on the devices, or streamed from the host."""
+    if inputs.train_images is not None:
+        return ResidentProgram(group.spec, group.mesh, hyper, seeds, inputs)
+    buffer_bytes, threads = group.stream.buffer_mib * 2**20, group.stream.threads
+    total_steps = group.steps[-1]
+    return StreamedProgram(
+        group.spec, group.mesh, hyper, seeds, inputs, dataset.train, buffer_bytes, total_steps, threads
+    )
 
-    def __init__(self, group: _Group, hyper: Any, seeds: Any, inputs: RunInputs) -> None:
-        self._call = lambda state, start, size, measuring: advance_group(
-            group.spec,
-            group.mesh,
-            hyper,
-            seeds,
-            state,
-            inputs,
-            np.asarray(start, np.int32),
-            np.asarray(size, np.int32),
-            np.bool_(measuring),
-        )
+
+class _Advance:
+    """Calls a group's program in slices short enough for the progress bar to move."""
+
+    def __init__(self, program: Any) -> None:
+        self._program = program
         self.slice_steps = 1
 
     def train(self, state: Any, start: int, size: int) -> Any:
         """Takes ``size`` steps and adapts the next slice to how long they took."""
         began = time.perf_counter()
-        state, _ = jax.block_until_ready(self._call(state, start, size, measuring=False))
+        state = jax.block_until_ready(self._program.train(state, start, size))
         per_step = (time.perf_counter() - began) / size
         # At most doubling: the first call of all may have compiled.
         self.slice_steps = max(1, min(2 * size, round(_SLICE_SECONDS / per_step)))
@@ -224,7 +228,7 @@ class _Advance:
 
     def measure(self, state: Any, step: int) -> tuple[Any, dict[str, np.ndarray]]:
         """Measures every run."""
-        state, measured = self._call(state, step, 0, measuring=True)
+        state, measured = self._program.measure(state, step)
         return state, jax.device_get({**measured, "diverged": state.diverged})
 
 

@@ -155,7 +155,7 @@ def init_group(spec: ProgramSpec, mesh: Mesh, hyper: Hyper, seeds: Int[Array, " 
     def one_run(run: tuple[Hyper, Any]) -> RunState:
         return init_run(spec.train, run[0], run[1], spec.image_shape)
 
-    return _spread(spec, mesh, one_run, num_shared=0)((hyper, seeds))
+    return over_runs(spec, mesh, one_run, num_shared=0)((hyper, seeds))
 
 
 @functools.partial(jax.jit, static_argnames=("spec", "mesh"), donate_argnames=("state",))
@@ -201,11 +201,44 @@ def advance_group(
         return state, lax.cond(measuring, measured, lambda _: blank, state)
 
     shared = (inputs, start, num_steps, measuring)
-    return _spread(spec, mesh, one_run, num_shared=1)((hyper, seeds, state), shared)
+    return over_runs(spec, mesh, one_run, num_shared=1)((hyper, seeds, state), shared)
 
 
-def _spread(spec: ProgramSpec, mesh: Mesh, one_run: Callable[..., Any], num_shared: int) -> Callable[..., Any]:
-    """Makes a function of one run into one of many: spread over devices, and on each device mapped or vmapped."""
+class ResidentProgram:
+    """Trains and measures a group whose data lies on the devices."""
+
+    def __init__(
+        self, spec: ProgramSpec, mesh: Mesh, hyper: Hyper, seeds: Int[Array, " runs"], inputs: RunInputs
+    ) -> None:
+        """Takes what ``advance_group`` takes and does not change."""
+        self._fixed = (spec, mesh, hyper, seeds)
+        self._inputs = inputs
+
+    def train(self, state: RunState, start: int, size: int) -> RunState:
+        """The states after ``size`` more steps."""
+        return self._advance(state, start, size, measuring=False)[0]
+
+    def measure(self, state: RunState, step: int) -> tuple[RunState, dict[str, Array]]:
+        """The states, whose arrays were donated, and the measurements [runs] by name."""
+        return self._advance(state, step, 0, measuring=True)
+
+    def _advance(self, state: RunState, start: int, size: int, measuring: bool) -> tuple[RunState, dict[str, Array]]:
+        steps = (np.asarray(start, np.int32), np.asarray(size, np.int32))
+        return advance_group(*self._fixed, state, self._inputs, *steps, np.bool_(measuring))
+
+
+def over_runs(spec: ProgramSpec, mesh: Mesh, one_run: Callable[..., Any], num_shared: int) -> Callable[..., Any]:
+    """Makes a function of one run into one of many: spread over devices, and on each device mapped or vmapped.
+
+    Args:
+      spec: says how runs share a device.
+      mesh: over which the runs are spread.
+      one_run: from a tuple of what belongs to one run, and what all runs share, to a pytree.
+      num_shared: how many arguments all runs share.
+
+    Returns:
+      The same function of arrays with a leading runs axis.
+    """
 
     def on_one_device(runs: Any, *shared: Any) -> Any:
         each = functools.partial(_apply, one_run, shared)

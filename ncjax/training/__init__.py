@@ -2,11 +2,11 @@
 
 from ncjax.training.hyper import HYPER_NAMES, TERMS, Hyper, active_terms
 from ncjax.training.inputs import RunInputs, balanced_sample, run_inputs
-from ncjax.training.measurement import MeasureSpec, map_chunks, measure
+from ncjax.training.measurement import MeasureSpec, map_chunks, measure, outputs_of
 from ncjax.training.objective import regularised_loss, sample_losses
 from ncjax.training.optimizers import optimizer
 from ncjax.training.regularisers import squared_gradient_norm, squared_spectral_norms
-from ncjax.training.run import init_run, sample_order, train_steps
+from ncjax.training.run import init_run, sample_order, train_block, train_steps
 from ncjax.training.schedules import Schedule, ScheduleName, learning_rate_factor, make_schedule
 from ncjax.training.spec import ComputeDtype, Loss, Optimizer, TrainSpec
 from ncjax.training.state import RunState
@@ -32,11 +32,13 @@ __all__ = [
     "map_chunks",
     "measure",
     "optimizer",
+    "outputs_of",
     "regularised_loss",
     "run_inputs",
     "sample_losses",
     "sample_order",
     "squared_gradient_norm",
     "squared_spectral_norms",
+    "train_block",
     "train_steps",
 ]

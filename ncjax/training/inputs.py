@@ -19,9 +19,10 @@ class RunInputs:
     """Arrays that every run reads and none changes. They are arguments, never constants of a compiled program.
 
     Attributes:
-      train_images: uint8 [n, h, w, c]; test_images and target_images likewise.
-      train_labels: int32 [n]; test_labels and target_labels likewise.
+      train_images: uint8 [n, h, w, c], or None where they are streamed from the host; test_images likewise.
+      train_labels: int32 [n]; test_labels likewise.
       train_sample: int32 [k], the train images on which geometric complexity is measured; test_sample likewise.
+      train_sample_images: these images, uint8 [k, h, w, c].
       target_images: images of classes never trained on, or None.
       target_labels: their labels, or None.
       target_index: their samples by class, for episodes, or None.
@@ -32,6 +33,7 @@ class RunInputs:
     train_images: Any
     train_labels: Any
     train_sample: Any
+    train_sample_images: Any
     test_images: Any
     test_labels: Any
     test_sample: Any
@@ -42,12 +44,13 @@ class RunInputs:
     std: Any
 
 
-def run_inputs(dataset: Dataset, complexity_samples: int) -> RunInputs:
+def run_inputs(dataset: Dataset, complexity_samples: int, stream_train: bool = False) -> RunInputs:
     """Puts a data set on the default device.
 
     Args:
       dataset: from ``ncjax.data.load``.
       complexity_samples: images of each split on which geometric complexity is measured; all, if the split has fewer.
+      stream_train: whether to leave the train images on the host, to be streamed; the rest is on the device anyway.
 
     Returns:
       The arrays.
@@ -68,10 +71,12 @@ def run_inputs(dataset: Dataset, complexity_samples: int) -> RunInputs:
             f"{num_classes} classes"
         )
     target = dataset.target
+    train_sample = balanced_sample(dataset.train.labels, complexity_samples)
     return RunInputs(
-        train_images=jnp.asarray(dataset.train.images),
+        train_images=None if stream_train else jnp.asarray(dataset.train.images),
         train_labels=jnp.asarray(dataset.train.labels),
-        train_sample=jnp.asarray(balanced_sample(dataset.train.labels, complexity_samples)),
+        train_sample=jnp.asarray(train_sample),
+        train_sample_images=jnp.asarray(dataset.train.images[train_sample]),
         test_images=jnp.asarray(dataset.test.images),
         test_labels=jnp.asarray(dataset.test.labels),
         test_sample=jnp.asarray(balanced_sample(dataset.test.labels, complexity_samples)),

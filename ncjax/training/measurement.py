@@ -1,5 +1,6 @@
 """Every quantity of one run at one checkpoint, as a pure function of its state."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,13 @@ class MeasureSpec:
     seed: int = 0
 
 
-def measure(spec: TrainSpec, options: MeasureSpec, state: RunState, inputs: RunInputs) -> dict[str, Float[Array, ""]]:
+def measure(
+    spec: TrainSpec,
+    options: MeasureSpec,
+    state: RunState,
+    inputs: RunInputs,
+    train_outputs: dict[str, Float[Array, "n d"]] | None = None,
+) -> dict[str, Float[Array, ""]]:
     """Measures one run.
 
     Batch normalisation runs on its stored averages throughout.
@@ -47,24 +54,28 @@ def measure(spec: TrainSpec, options: MeasureSpec, state: RunState, inputs: RunI
       options: static choices of measuring.
       state: of the run.
       inputs: the data.
+      train_outputs: what ``outputs_of`` makes of the train images, where these are streamed and not in ``inputs``.
 
     Returns:
       Scalars by their names in the results table: ``train/cdnv``, ``test/geometric_complexity``,
       ``layer/<tap>/variance_ratio``, ``target/accuracy_5shot`` and so on.
     """
     model = models.build(spec.model, spec.num_classes)
-    forward = _forward(model, state, inputs)
+    forward = functools.partial(outputs_of, spec, state, inputs)
     kernel, bias = models.classifier_weights(state.variables)
     probe_key, episode_key = jax.random.split(jax.random.key(options.seed))
     row: dict[str, Any] = {}
     train_stats = None
     splits = {
-        "train": (inputs.train_images, inputs.train_labels, inputs.train_sample),
-        "test": (inputs.test_images, inputs.test_labels, inputs.test_sample),
+        "train": (inputs.train_images, inputs.train_labels, inputs.train_sample, inputs.train_sample_images),
+        "test": (inputs.test_images, inputs.test_labels, inputs.test_sample, inputs.test_images[inputs.test_sample]),
     }
-    for split, (images, labels, sample) in splits.items():
-        outputs = map_chunks(forward, images, options.chunk)
-        logits, taps = outputs.pop("logits"), outputs
+    for split, (images, labels, sample, sample_images) in splits.items():
+        if split == "train" and train_outputs is not None:
+            taps = dict(train_outputs)
+        else:
+            taps = map_chunks(forward, images, options.chunk)
+        logits = taps.pop("logits")
         features = taps["embedding"]
         stats = metrics.class_stats(features, labels, spec.num_classes)
         row[f"{split}/loss"] = sample_losses(logits, labels, spec.loss).mean()
@@ -77,7 +88,7 @@ def measure(spec: TrainSpec, options: MeasureSpec, state: RunState, inputs: RunI
             report = metrics.collapse_report(stats, kernel)
             report |= metrics.held_out_report(train_stats, features, labels)
             report["nc4"] = metrics.nc4(train_stats, kernel, bias, features)
-        report |= _complexity(model, state, inputs, options, stats, images[sample], labels[sample], probe_key)
+        report |= _complexity(model, state, inputs, options, stats, sample_images, labels[sample], probe_key)
         row |= {f"{split}/{name}": value for name, value in report.items()}
         layer = "layer" if split == "train" else "test_layer"
         for tap, activations in taps.items():
@@ -86,6 +97,26 @@ def measure(spec: TrainSpec, options: MeasureSpec, state: RunState, inputs: RunI
     if inputs.target_images is not None:
         row |= _transfer(forward, inputs, options, episode_key)
     return row
+
+
+def outputs_of(
+    spec: TrainSpec, state: RunState, inputs: RunInputs, images: UInt8[Array, "n h w c"]
+) -> dict[str, Float[Array, "n d"]]:
+    """What measuring needs of the network's outputs.
+
+    Args:
+      spec: static choices of training.
+      state: of the run.
+      inputs: for the pixel statistics.
+      images: [n, h, w, c].
+
+    Returns:
+      Each tap by its name, feature maps averaged over positions, and ``logits``.
+    """
+    model = models.build(spec.model, spec.num_classes)
+    logits, taps = model.apply(state.variables, normalize(images, inputs.mean, inputs.std))
+    pooled = {name: tap.mean(axis=(1, 2)) if tap.ndim == 4 else tap for name, tap in taps.items()}
+    return {**pooled, "logits": logits}
 
 
 def map_chunks(
@@ -112,17 +143,6 @@ def map_chunks(
     filled = jnp.pad(images, ((0, num_chunks * chunk - num_images), (0, 0), (0, 0), (0, 0)))
     results = lax.map(function, filled.reshape(num_chunks, chunk, *images.shape[1:]))
     return {name: value.reshape(num_chunks * chunk, *value.shape[2:])[:num_images] for name, value in results.items()}
-
-
-def _forward(model: Any, state: RunState, inputs: RunInputs) -> Callable[[Any], dict[str, Array]]:
-    """The network as a function from uint8 images to logits and taps, feature maps averaged over positions."""
-
-    def forward(images: UInt8[Array, "n h w c"]) -> dict[str, Array]:
-        logits, taps = model.apply(state.variables, normalize(images, inputs.mean, inputs.std))
-        pooled = {name: tap.mean(axis=(1, 2)) if tap.ndim == 4 else tap for name, tap in taps.items()}
-        return {**pooled, "logits": logits}
-
-    return forward
 
 
 def _complexity(

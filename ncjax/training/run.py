@@ -1,11 +1,12 @@
 """One run as a pure function of hyper-parameters, seed and data."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, UInt8
 
 from ncjax import models
 from ncjax.data import augment, normalize
@@ -73,7 +74,7 @@ def train_steps(
     """
     num_samples = inputs.train_labels.shape[0]
     steps_per_epoch = num_samples // spec.batch_size
-    probe_key, augmentation_key = _stream(seed, "probes"), _stream(seed, "augmentation")
+    take_step = _descent(spec, hyper, seed, inputs)
 
     def order_at(step: Int[Array, ""]) -> Int[Array, " n"]:
         return sample_order(seed, step // steps_per_epoch, num_samples)
@@ -85,15 +86,67 @@ def train_steps(
         # The predicate is shared by all runs of a group, so this stays a branch under vmap: one sort an epoch.
         order = lax.cond(position == 0, order_at, lambda _: order, step)
         batch = lax.dynamic_slice_in_dim(order, position * spec.batch_size, spec.batch_size)
-        images = normalize(jnp.take(inputs.train_images, batch, axis=0), inputs.mean, inputs.std)
-        if spec.augmentation.active:
-            images = augment(spec.augmentation, jax.random.fold_in(augmentation_key, step), images)
-        labels = jnp.take(inputs.train_labels, batch)
-        key = jax.random.fold_in(probe_key, step)
-        return descend(spec, hyper, state, images, labels, step, steps_per_epoch, key), order
+        images, labels = jnp.take(inputs.train_images, batch, axis=0), jnp.take(inputs.train_labels, batch)
+        return take_step(state, step, images, labels), order
 
     state, _ = lax.fori_loop(0, num_steps, one_step, (state, order_at(start)))
     return state
+
+
+def train_block(
+    spec: TrainSpec,
+    hyper: Hyper,
+    seed: Int[Array, ""],
+    state: RunState,
+    inputs: RunInputs,
+    images: UInt8[Array, "steps batch h w c"],
+    labels: Int[Array, "steps batch"],
+    start: Int[Array, ""],
+    num_steps: Int[Array, ""],
+) -> RunState:
+    """Takes steps of gradient descent on batches that are handed in: the same steps as ``train_steps`` takes.
+
+    Args:
+      spec: static choices.
+      hyper: of this run.
+      seed: of this run.
+      state: after ``start`` steps.
+      inputs: the data; its train images are not read.
+      images: of a block of batches; blocks of k steps begin at step 0, k, 2k and so on.
+      labels: of the block.
+      start: steps already taken, inside the block.
+      num_steps: steps to take, inside the block.
+
+    Returns:
+      The state after ``start + num_steps`` steps.
+    """
+    take_step = _descent(spec, hyper, seed, inputs)
+
+    def one_step(index: Int[Array, ""], state: RunState) -> RunState:
+        step = start + index
+        place = step % images.shape[0]
+        return take_step(state, step, images[place], labels[place])
+
+    return lax.fori_loop(0, num_steps, one_step, state)
+
+
+def _descent(
+    spec: TrainSpec, hyper: Hyper, seed: Int[Array, ""], inputs: RunInputs
+) -> Callable[[RunState, Any, Any, Any], RunState]:
+    """One step of gradient descent, as a function of state, step, images and labels."""
+    steps_per_epoch = inputs.train_labels.shape[0] // spec.batch_size
+    probe_key, augmentation_key = _stream(seed, "probes"), _stream(seed, "augmentation")
+
+    def take_step(
+        state: RunState, step: Int[Array, ""], raw: UInt8[Array, "n h w c"], labels: Int[Array, " n"]
+    ) -> RunState:
+        images = normalize(raw, inputs.mean, inputs.std)
+        if spec.augmentation.active:
+            images = augment(spec.augmentation, jax.random.fold_in(augmentation_key, step), images)
+        key = jax.random.fold_in(probe_key, step)
+        return descend(spec, hyper, state, images, labels, step, steps_per_epoch, key)
+
+    return take_step
 
 
 def sample_order(seed: Int[Array, ""], epoch: Int[Array, ""], num_samples: int) -> Int[Array, " n"]:
