@@ -32,7 +32,7 @@ from ncjax.sweep.progress import EventFiles, progress_bar
 from ncjax.sweep.schedule import checkpoint_steps
 from ncjax.sweep.streamed import StreamedProgram
 from ncjax.sweep.workdir import add_to_summary, check_workdir, claim_workdir, locked
-from ncjax.training import RunInputs, TrainSpec, run_inputs
+from ncjax.training import RunInputs, run_inputs
 from ncjax.transfer import check_fits
 
 # Seconds of training between two signs of life on the progress bar.
@@ -116,16 +116,10 @@ class _Group:
                 f"config.train.batch_size: got {batch_size}, expected at most the {len(dataset.train)} training "
                 f"samples of {dataset.name}"
             )
-        train = TrainSpec(
-            model=runs[0].model,
-            num_classes=dataset.train.num_classes,
-            batch_size=batch_size,
-            penalise_complexity=runs[0].hyper.gc_penalty > 0,
-            **plan.train,
-        )
+        train = runs[0].train_spec(dataset.train.num_classes, **plan.train)
         height, width, channels = dataset.train.images.shape[1:]
         spec = ProgramSpec(train, plan.measure, (height, width, channels), resolve_sharing(plan.runs_axis))
-        with _naming("config.model", ()):
+        with _naming("config.model", ("classifier",)):
             # The shapes alone tell whether the network takes these images.
             model = models.build(train.model, train.num_classes)
             jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), spec.image_shape))

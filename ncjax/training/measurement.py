@@ -15,8 +15,8 @@ from ncjax.data import normalize
 from ncjax.training.chunks import images_at_once, map_splits
 from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import sample_losses
-from ncjax.training.run import RunState
 from ncjax.training.spec import TrainSpec
+from ncjax.training.state import RunState
 from ncjax.transfer import ClassIndex, EpisodeSpec, accuracy_interval, episode_accuracies
 
 
@@ -82,7 +82,7 @@ def measure(
             row[f"{layer}/{tap}/variance_ratio"] = metrics.variance_ratio(tap_stats)
     features = {split: outputs[split]["embedding"] for split in outputs}
     stats = {split: metrics.class_stats(features[split], labels[split], classes[split]) for split in outputs}
-    for split, report in _reports(stats, features, labels, state.params["classifier"]).items():
+    for split, report in _reports(stats, features, labels, models.classifier_weights(state.variables)).items():
         row |= {f"{split}/{name}": value for name, value in report.items()}
     row |= _complexity(spec, state, inputs, options, stats, probe_key)
     if options.transfer is not None and inputs.target_index is not None:
@@ -97,7 +97,7 @@ def _reports(
 
     A test split's own means would contain its samples.
     """
-    kernel, bias = classifier["kernel"], classifier["bias"]
+    kernel, bias = classifier
     # One piece of program for all splits: most of the time that measuring takes to compile is in this report.
     most = max(each.num_classes for each in stats.values())
     stacked = jax.tree.map(
