@@ -66,6 +66,8 @@ def default_config() -> ml_collections.ConfigDict:
     config.augmentation = {field.name: field.default for field in dataclasses.fields(Augmentation)}
     config.mesh = {
         "runs": 0,  # devices over which runs are spread; 0 for all of them
+        "batch": 0,  # devices among which each run divides its batches; 0 for those that runs leave free
+        "runs_per_program": 0,  # most runs in one program; 0 for as many as memory holds
     }
     config.runs_axis = "auto"  # how runs share a device: map (one after another), vmap (side by side) or auto
     config.lock()
@@ -89,6 +91,8 @@ class SweepPlan:
       measure: static choices of measuring; its target classes are filled in when the data is known.
       train: static choices of training other than model and batch size, by name.
       mesh_runs: devices over which runs are spread; 0 for all.
+      mesh_batch: devices among which each run divides its batches; 0 for those that runs leave free.
+      runs_per_program: most runs in one program; 0 for as many as memory holds.
       runs_axis: ``auto``, ``map`` or ``vmap``.
     """
 
@@ -101,6 +105,8 @@ class SweepPlan:
     measure: MeasureSpec
     train: dict[str, Any]
     mesh_runs: int
+    mesh_batch: int
+    runs_per_program: int
     runs_axis: str
 
 
@@ -132,7 +138,8 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
     _at_least(config, "measure.complexity_probes", 0)
     _at_least(config, "measure.seed", 0)
     _at_least(config, "transfer.episodes", 0)
-    _at_least(config, "mesh.runs", 0)
+    for name in config.mesh:
+        _at_least(config, f"mesh.{name}", 0)
     _one_of(config, "train.loss", ("cross_entropy", "mse"))
     _one_of(config, "runs_axis", ("auto", "map", "vmap"))
     if options.first_epoch > train.epochs:
@@ -158,6 +165,8 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
             "augmentation": _named("config.augmentation", Augmentation, config.augmentation),
         },
         mesh_runs=config.mesh.runs,
+        mesh_batch=config.mesh.batch,
+        runs_per_program=config.mesh.runs_per_program,
         runs_axis=config.runs_axis,
     )
 

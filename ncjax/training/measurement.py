@@ -14,6 +14,7 @@ from ncjax.data import normalize
 from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import sample_losses
 from ncjax.training.run import RunState
+from ncjax.training.sharding import split_batch
 from ncjax.training.spec import TrainSpec
 from ncjax.transfer import EpisodeSpec, accuracy_interval, episode_accuracies
 
@@ -111,7 +112,7 @@ def map_chunks(
     chunk = min(chunk, num_images)
     num_chunks = -(-num_images // chunk)
     filled = jnp.pad(images, ((0, num_chunks * chunk - num_images), (0, 0), (0, 0), (0, 0)))
-    results = lax.map(function, filled.reshape(num_chunks, chunk, *images.shape[1:]))
+    results = lax.map(lambda part: function(split_batch(part)), filled.reshape(num_chunks, chunk, *images.shape[1:]))
     return {name: value.reshape(num_chunks * chunk, *value.shape[2:])[:num_images] for name, value in results.items()}
 
 
@@ -144,7 +145,7 @@ def _complexity(
     method = {"method": "probes", "num_probes": options.complexity_probes, "key": key}
     estimate = metrics.geometric_complexity(
         embed,
-        normalize(images, inputs.mean, inputs.std),
+        split_batch(normalize(images, inputs.mean, inputs.std)),
         **(method if options.complexity_probes else {"method": "exact"}),
     )
     by_class = metrics.class_mean_complexity(estimate.per_sample, labels, stats.counts.shape[0])

@@ -15,6 +15,7 @@ from ncjax.data import augment, normalize
 from ncjax.training.hyper import Hyper
 from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import regularised_loss, sample_losses
+from ncjax.training.sharding import split_batch
 from ncjax.training.spec import TrainSpec
 
 
@@ -137,7 +138,7 @@ def train_steps(
         images = normalize(jnp.take(inputs.train_images, batch, axis=0), inputs.mean, inputs.std)
         if spec.augmentation.active:
             images = augment(spec.augmentation, jax.random.fold_in(augmentation_key, step), images)
-        labels = jnp.take(inputs.train_labels, batch)
+        images, labels = split_batch((images, jnp.take(inputs.train_labels, batch)))
         key = jax.random.fold_in(probe_key, step)
         gradient_of = jax.value_and_grad(_batch_loss, argnums=2, has_aux=True)
         (loss, batch_stats), gradient = gradient_of(model, spec, state.params, state, hyper, images, labels, key)
