@@ -92,6 +92,8 @@ def default_config() -> ml_collections.ConfigDict:
     }
     config.mesh = {
         "runs": 0,  # devices over which runs are spread; 0 for all of them
+        "batch": 0,  # devices among which each run divides its batches; 0 for those that runs leave free
+        "runs_per_program": 0,  # most runs in one program; 0 for as many as memory holds
     }
     config.runs_axis = "auto"  # how runs share a device: map (one after another), vmap (side by side) or auto
     config.lock()
@@ -140,6 +142,8 @@ class SweepPlan:
       train: static choices of training that all runs share, by name.
       stream: of train images from the host.
       mesh_runs: devices over which runs are spread; 0 for all.
+      mesh_batch: devices among which each run divides its batches; 0 for those that runs leave free.
+      runs_per_program: most runs in one program; 0 for as many as memory holds.
       runs_axis: ``auto``, ``map`` or ``vmap``.
     """
 
@@ -153,6 +157,8 @@ class SweepPlan:
     train: dict[str, Any]
     stream: StreamSpec
     mesh_runs: int
+    mesh_batch: int
+    runs_per_program: int
     runs_axis: str
 
 
@@ -186,7 +192,8 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
     _at_least(config, "transfer.episodes", 0)
     _at_least(config, "stream.buffer_mib", 1)
     _at_least(config, "stream.threads", 1)
-    _at_least(config, "mesh.runs", 0)
+    for name in config.mesh:
+        _at_least(config, f"mesh.{name}", 0)
     _one_of(config, "compute_dtype", get_args(ComputeDtype))
     _one_of(config, "stream.train", ("auto", "always", "never"))
     _one_of(config, "runs_axis", ("auto", "map", "vmap"))
@@ -213,6 +220,8 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
         },
         stream=StreamSpec(**config.stream),
         mesh_runs=config.mesh.runs,
+        mesh_batch=config.mesh.batch,
+        runs_per_program=config.mesh.runs_per_program,
         runs_axis=config.runs_axis,
     )
 

@@ -9,6 +9,7 @@ from ncjax.training.optimizers import optimizer
 from ncjax.training.regularisers import squared_gradient_norm, squared_spectral_norms
 from ncjax.training.run import init_run, sample_order, train_block, train_steps
 from ncjax.training.schedules import Schedule, ScheduleName, learning_rate_factor, make_schedule
+from ncjax.training.sharding import on_every_device, split_batch
 from ncjax.training.spec import ComputeDtype, Loss, Optimizer, TrainSpec
 from ncjax.training.state import RunState
 
@@ -34,12 +35,14 @@ __all__ = [
     "map_chunks",
     "map_splits",
     "measure",
+    "on_every_device",
     "optimizer",
     "outputs_of",
     "regularised_loss",
     "run_inputs",
     "sample_losses",
     "sample_order",
+    "split_batch",
     "squared_gradient_norm",
     "squared_spectral_norms",
     "train_block",

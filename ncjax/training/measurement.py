@@ -15,6 +15,7 @@ from ncjax.data import normalize
 from ncjax.training.chunks import images_at_once, map_splits
 from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import sample_losses
+from ncjax.training.sharding import split_batch
 from ncjax.training.spec import TrainSpec
 from ncjax.training.state import RunState
 from ncjax.transfer import ClassIndex, EpisodeSpec, accuracy_interval, episode_accuracies
@@ -167,7 +168,7 @@ def _complexity(
         method = {"method": "probes", "num_probes": options.complexity_probes, "key": key}
         return metrics.geometric_complexity(
             lambda x: model.apply(state.variables, x)[1]["embedding"],
-            normalize(images, inputs.mean, inputs.std),
+            split_batch(normalize(images, inputs.mean, inputs.std)),
             **(method if options.complexity_probes else {"method": "exact"}),
         )
 

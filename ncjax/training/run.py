@@ -13,6 +13,7 @@ from ncjax.data import augment, normalize
 from ncjax.training.hyper import Hyper
 from ncjax.training.inputs import RunInputs
 from ncjax.training.optimizers import optimizer
+from ncjax.training.sharding import split_batch
 from ncjax.training.spec import TrainSpec
 from ncjax.training.state import RunState
 from ncjax.training.step import descend
@@ -86,7 +87,9 @@ def train_steps(
         # The predicate is shared by all runs of a group, so this stays a branch under vmap: one sort an epoch.
         order = lax.cond(position == 0, order_at, lambda _: order, step)
         batch = lax.dynamic_slice_in_dim(order, position * spec.batch_size, spec.batch_size)
-        images, labels = jnp.take(inputs.train_images, batch, axis=0), jnp.take(inputs.train_labels, batch)
+        images, labels = split_batch(
+            (jnp.take(inputs.train_images, batch, axis=0), jnp.take(inputs.train_labels, batch))
+        )
         return take_step(state, step, images, labels), order
 
     state, _ = lax.fori_loop(0, num_steps, one_step, (state, order_at(start)))
@@ -125,7 +128,7 @@ def train_block(
     def one_step(index: Int[Array, ""], state: RunState) -> RunState:
         step = start + index
         place = step % images.shape[0]
-        return take_step(state, step, images[place], labels[place])
+        return take_step(state, step, *split_batch((images[place], labels[place])))
 
     return lax.fori_loop(0, num_steps, one_step, state)
 
