@@ -5,6 +5,7 @@ from ncjax.sweep.environment import count_compilations, environment, peak_memory
 from ncjax.sweep.grid import Run, expand, groups
 from ncjax.sweep.local import run_sweep
 from ncjax.sweep.program import ProgramSpec, advance_group, init_group, make_mesh, resolve_sharing, stack_runs
+from ncjax.sweep.restored import RestoredRun, read_workdir, restore_run
 from ncjax.sweep.results import append_rows, keep_rows, read_rows, read_table
 from ncjax.sweep.schedule import checkpoint_steps
 from ncjax.sweep.workdir import check_workdir, claim_workdir
@@ -12,6 +13,7 @@ from ncjax.sweep.workdir import check_workdir, claim_workdir
 __all__ = [
     "SWEEP_AXES",
     "ProgramSpec",
+    "RestoredRun",
     "Run",
     "SweepPlan",
     "advance_group",
@@ -31,7 +33,9 @@ __all__ = [
     "read_config",
     "read_rows",
     "read_table",
+    "read_workdir",
     "resolve_sharing",
+    "restore_run",
     "run_sweep",
     "stack_runs",
 ]

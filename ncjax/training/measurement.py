@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, UInt8
 
@@ -16,7 +17,7 @@ from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import sample_losses
 from ncjax.training.run import RunState
 from ncjax.training.spec import TrainSpec
-from ncjax.transfer import EpisodeSpec, accuracy_interval, episode_accuracies
+from ncjax.transfer import EpisodeSpec, IterativeHead, accuracy_interval, episode_results, find_head
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,9 @@ def measure(
     probe_key, episode_key = jax.random.split(jax.random.key(options.seed))
     row: dict[str, Any] = {}
     train_stats = None
-    splits = {
-        "train": (inputs.train_images, inputs.train_labels, inputs.train_sample, inputs.train_sample_images),
-        "test": (inputs.test_images, inputs.test_labels, inputs.test_sample, inputs.test_images[inputs.test_sample]),
-    }
-    for split, (images, labels, sample, sample_images) in splits.items():
+    complexity = _complexity(model, state, inputs, options, probe_key)
+    splits = {"train": (inputs.train_images, inputs.train_labels), "test": (inputs.test_images, inputs.test_labels)}
+    for split, (images, labels) in splits.items():
         if split == "train" and train_outputs is not None:
             taps = dict(train_outputs)
         else:
@@ -89,14 +88,14 @@ def measure(
             report = metrics.collapse_report(stats, kernel)
             report |= metrics.held_out_report(train_stats, features, labels)
             report["nc4"] = metrics.nc4(train_stats, kernel, bias, features)
-        report |= _complexity(model, state, inputs, options, stats, sample_images, labels[sample], probe_key)
+        report |= _geometric(stats, *complexity[split])
         row |= {f"{split}/{name}": value for name, value in report.items()}
         layer = "layer" if split == "train" else "test_layer"
         for tap, activations in taps.items():
             tap_stats = metrics.class_stats(activations, labels, spec.num_classes, scatter=False)
             row[f"{layer}/{tap}/variance_ratio"] = metrics.variance_ratio(tap_stats)
     if inputs.target_images is not None:
-        row |= _transfer(forward, inputs, options, episode_key)
+        row |= _transfer(forward, inputs, options, complexity["target"], episode_key)
     return row
 
 
@@ -147,51 +146,73 @@ def map_chunks(
 
 
 def _complexity(
-    model: Any,
-    state: RunState,
-    inputs: RunInputs,
-    options: MeasureSpec,
-    stats: metrics.ClassStats,
-    images: UInt8[Array, "k h w c"],
-    labels: Int[Array, " k"],
-    key: Array,
-) -> dict[str, Float[Array, ""]]:
-    """Geometric complexity of the embedding on a sample of a split, and geometric collapse from it."""
+    model: Any, state: RunState, inputs: RunInputs, options: MeasureSpec, key: Array
+) -> dict[str, tuple[Float[Array, " k"], Int[Array, " k"]]]:
+    """Squared Jacobian norms of the embedding on a sample of each split, with the sample's labels."""
 
     def embed(x: Float[Array, "n h w c"]) -> Float[Array, "n d"]:
         return model.apply(state.variables, x)[1]["embedding"]
 
+    samples = {
+        "train": (inputs.train_sample_images, inputs.train_labels[inputs.train_sample]),
+        "test": (inputs.test_images[inputs.test_sample], inputs.test_labels[inputs.test_sample]),
+    }
+    if inputs.target_images is not None:
+        samples["target"] = (inputs.target_images[inputs.target_sample], inputs.target_labels[inputs.target_sample])
     method = {"method": "probes", "num_probes": options.complexity_probes, "key": key}
+    # All splits at once: a Jacobian in the program takes seconds to compile.
     estimate = metrics.geometric_complexity(
         embed,
-        normalize(images, inputs.mean, inputs.std),
+        normalize(jnp.concatenate([images for images, _ in samples.values()]), inputs.mean, inputs.std),
         **(method if options.complexity_probes else {"method": "exact"}),
     )
-    by_class = metrics.class_mean_complexity(estimate.per_sample, labels, stats.counts.shape[0])
+    ends = np.cumsum([len(labels) for _, labels in samples.values()])
+    parts = jnp.split(estimate.per_sample, ends[:-1])
+    return {split: (part, labels) for part, (split, (_, labels)) in zip(parts, samples.items(), strict=True)}
+
+
+def _geometric(
+    stats: metrics.ClassStats, squares: Float[Array, " k"], labels: Int[Array, " k"]
+) -> dict[str, Float[Array, ""]]:
+    """Geometric complexity of a split with its standard error, and geometric collapse from it."""
+    mean = squares.mean()
+    by_class = metrics.class_mean_complexity(squares, labels, stats.counts.shape[0])
     return {
-        "geometric_complexity": estimate.mean,
-        "geometric_complexity_stderr": estimate.stderr,
+        "geometric_complexity": mean,
+        "geometric_complexity_stderr": squares.std(ddof=1) / squares.shape[0] ** 0.5,
         "geometric_collapse_tight": metrics.geometric_collapse_tight(stats, by_class),
-        "geometric_collapse_pooled": metrics.geometric_collapse_pooled(stats, estimate.mean),
+        "geometric_collapse_pooled": metrics.geometric_collapse_pooled(stats, mean),
     }
 
 
 def _transfer(
-    forward: Callable[[Any], dict[str, Array]], inputs: RunInputs, options: MeasureSpec, key: Array
+    forward: Callable[[Any], dict[str, Array]],
+    inputs: RunInputs,
+    options: MeasureSpec,
+    complexity: tuple[Float[Array, " k"], Int[Array, " k"]],
+    key: Array,
 ) -> dict[str, Float[Array, ""]]:
-    """Collapse and few-shot accuracy on classes never trained on."""
+    """Collapse, complexity and few-shot accuracy on classes never trained on."""
     features = map_chunks(forward, inputs.target_images, options.chunk)["embedding"]
     stats = metrics.class_stats(features, inputs.target_labels, options.target_classes)
-    row = {f"target/{name}": value for name, value in metrics.collapse_report(stats).items()}
+    report = metrics.collapse_report(stats) | _geometric(stats, *complexity)
+    row = {f"target/{name}": value for name, value in report.items()}
     if options.transfer is None or inputs.target_index is None:
         return row
-    accuracies = episode_accuracies(features, inputs.target_index, key, options.transfer)
-    result = accuracy_interval(accuracies)
-    for head_index, head in enumerate(options.transfer.heads):
-        # The nearest class mean is the field's default head and carries no suffix.
-        suffix = "" if head == "ncm" else f"_{head}"
-        for shot_index, shots in enumerate(options.transfer.shots):
+    results = episode_results(features, inputs.target_index, key, options.transfer)
+    result = accuracy_interval(results.accuracy, results.gradient_norm)
+    assert result.gradient_norm is not None
+    for shot_index, shots in enumerate(options.transfer.shots):
+        # Of the error of the nearest class mean, averaged over episodes of so many ways.
+        row[f"target/nearest_mean_bound_{shots}shot"] = metrics.nearest_mean_bound(
+            report["cdnv"], options.transfer.ways, shots
+        )
+        for head_index, head in enumerate(options.transfer.heads):
+            # The nearest class mean is the field's default head and carries no suffix.
+            suffix = "" if head == "ncm" else f"_{head}"
             name = f"target/accuracy{suffix}_{shots}shot"
             row[name] = result.mean[head_index, shot_index]
             row[f"{name}_ci95"] = result.ci95[head_index, shot_index]
+            if isinstance(find_head(head), IterativeHead):
+                row[f"{name}_gradient_norm"] = result.gradient_norm[head_index, shot_index]
     return row

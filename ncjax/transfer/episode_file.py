@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from ncjax.transfer.episodes import ArrayLike, Episodes
@@ -25,7 +26,7 @@ def write_episodes(path: Path | str, episodes: Episodes) -> None:
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "episodes.json"
-        >>> write_episodes(path, Episodes(support=np.array([[[0], [1]]]), query=np.array([[[2], [3]]])))
+        >>> write_episodes(path, Episodes(support=jnp.array([[[0], [1]]]), query=jnp.array([[[2], [3]]])))
         >>> path.read_text()
         '{"support": [[[0], [1]]], "query": [[[2], [3]]]}'
     """
@@ -56,7 +57,7 @@ def read_episodes(path: Path | str, labels: ArrayLike) -> Episodes:
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "episodes.npz"
-        >>> write_episodes(path, Episodes(support=np.array([[[0], [1]]]), query=np.array([[[2], [3]]])))
+        >>> write_episodes(path, Episodes(support=jnp.array([[[0], [1]]]), query=jnp.array([[[2], [3]]])))
         >>> read_episodes(path, labels=np.array([5, 7, 5, 7])).query.tolist()
         [[[2], [3]]]
         >>> read_episodes(path, labels=np.array([5, 5, 5, 7]))
@@ -103,7 +104,7 @@ def read_episodes(path: Path | str, labels: ArrayLike) -> Episodes:
             f"{path}: episode {episode} has two ways of class {of_ways[episode, place]}, expected ways of different "
             "classes"
         )
-    return Episodes(support.astype(np.int32), query.astype(np.int32))
+    return Episodes(jnp.asarray(support, jnp.int32), jnp.asarray(query, jnp.int32))
 
 
 def _kind(path: Path) -> str:

@@ -1,6 +1,7 @@
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -75,4 +76,4 @@ def test_a_file_of_another_format_is_named(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_episodes(tmp_path / "none.npz", LABELS)
     with pytest.raises(ValueError, match="expected a name that ends in"):
-        write_episodes(tmp_path / "a.txt", Episodes(np.zeros((1, 2, 1), int), np.zeros((1, 2, 1), int)))
+        write_episodes(tmp_path / "a.txt", Episodes(jnp.zeros((1, 2, 1), int), jnp.zeros((1, 2, 1), int)))
