@@ -14,7 +14,9 @@ from ncjax.models.convnet import ConvNet
 from ncjax.models.convolution import Lowering
 from ncjax.models.mlp import MLP
 from ncjax.models.resnet import ResNet18
+from ncjax.models.resnet12 import ResNet12
 from ncjax.models.vgg import VGG11, VGG13, VGG16
+from ncjax.models.wide_resnet import WideResNet28x4
 
 # To add a model: write its module in a file of its own and name it here.
 MODELS: dict[str, type[nn.Module]] = {
@@ -24,6 +26,8 @@ MODELS: dict[str, type[nn.Module]] = {
     "vgg13": VGG13,
     "vgg16": VGG16,
     "resnet18": ResNet18,
+    "resnet12": ResNet12,
+    "wrn28_4": WideResNet28x4,
 }
 
 
@@ -34,8 +38,8 @@ class ModelSpec:
     Attributes:
       name: a key of ``MODELS``.
       widths: units of each stage (or hidden layer); empty for the network's standard widths.
-      norm: ``none``, ``batch``, ``group``, or ``standard`` for the network's own: ``batch`` for convnet4 and resnet18,
-        ``none`` for the others.
+      norm: ``none``, ``batch``, ``group``, or ``standard`` for the network's own: ``none`` for mlp and vgg,
+        ``batch`` for the others.
       lowering: of convolutions: ``auto``, ``xla`` or ``matmul``.
       classifier: ``learned``, or ``etf`` for one that is fixed at a simplex equiangular tight frame.
     """
