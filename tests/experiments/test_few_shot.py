@@ -115,7 +115,7 @@ def test_a_sweeps_checkpoint_scores_as_in_its_table(tmp_path, monkeypatch, small
     [
         ([], "expected either --features=F.npz or --workdir=DIR"),
         (["--features=a.npz", "--episodes_file=e.json", "--ways=3"], "--ways: is in the --episodes_file"),
-        (["--workdir=none"], "no sweep here"),
+        (["--workdir=none"], "holds no sweep"),
     ],
 )
 def test_bad_input_ends_with_one_line(arguments, message):
