@@ -45,8 +45,11 @@ def outcome(spec, shape, runs=RUNS, steps=12):
 
 
 def deviation(ours, theirs):
-    """The largest difference of two pytrees, relative to the largest entry of each array."""
-    differences = jax.tree.map(lambda a, b: float(np.max(np.abs(a - b)) / max(np.max(np.abs(b)), 1e-6)), ours, theirs)
+    """The largest difference of two pytrees, relative to the largest entry of each array.
+
+    An array without entries above 0.01 counts as 0.01: a bias under batch normalisation is rounding noise about zero.
+    """
+    differences = jax.tree.map(lambda a, b: float(np.max(np.abs(a - b)) / max(np.max(np.abs(b)), 0.01)), ours, theirs)
     return max(jax.tree.leaves(differences))
 
 
