@@ -31,11 +31,12 @@ def finished(config, tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_killed_at_random_ends_with_the_table_of_an_uninterrupted_one():
-    # In a process of its own: lives are forked, and a process that runs JAX must not fork.
-    command = [sys.executable, "-m", "tests.sweep.kills", "--kills=20", "--cold=0", "--report=0"]
+    # Each phase is struck once, some twice; ``python -m tests.sweep.kills`` kills 25 times. It is a process of its own
+    # because lives are forked, and a process that runs JAX must not fork.
+    command = [sys.executable, "-m", "tests.sweep.kills", "--kills=8", "--cold=0", "--report=0"]
     done = subprocess.run(command, cwd=kills.ROOT, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "20 kills" in done.stdout
+    assert "8 kills" in done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
