@@ -5,6 +5,7 @@ python -m experiments.benchmark [--suite=gc,collapse,few_shot,train] [--json=OUT
 Without PyTorch ncjax is timed alone. `make bench` installs it and runs every suite.
 """
 
+import os
 from pathlib import Path
 
 from absl import flags
@@ -40,4 +41,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # On a GPU two libraries share the memory: JAX must not take most of it in advance.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     launch.run(main)
