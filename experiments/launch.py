@@ -25,23 +25,30 @@ _WORTH_KEEPING = 0.2
 BAD_INPUT = 2
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], first: Callable[[], None] | None = None) -> None:
     """Parses the flags, prints the devices and calls ``main``.
 
     A flag or config that is wrong, a file that is missing or damaged, ends the process with status 2 and one line.
 
     Args:
       main: takes nothing; raises ValueError or OSError for bad input.
+      first: called before JAX is asked for its devices.
     """
-    app.run(lambda argv: _guarded(lambda: _main(argv, main)), flags_parser=_parse_flags)
+    app.run(lambda argv: _guarded(lambda: _main(argv, main, first)), flags_parser=_parse_flags)
 
 
-def _main(argv: list[str], main: Callable[[], None]) -> None:
+def _main(argv: list[str], main: Callable[[], None], first: Callable[[], None] | None) -> None:
     if len(argv) > 1:
         raise ValueError(f"arguments: got {' '.join(argv[1:])!r}, expected flags only (--name=value)")
+    import jax
+
     logging.set_verbosity(logging.WARNING)
     warnings.showwarning = _show_warning
     _keep_compiled_programs()
+    if PLATFORM.value == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    if first is not None:
+        first()
     devices = _devices()
     print("devices: " + ", ".join(f"{device.platform}:{device.id} ({device.device_kind})" for device in devices))
     main()
@@ -71,8 +78,6 @@ def _keep_compiled_programs() -> None:
 def _devices() -> list[Any]:
     import jax
 
-    if PLATFORM.value == "cpu":
-        jax.config.update("jax_platforms", "cpu")
     if PLATFORM.value and jax.default_backend() != PLATFORM.value:
         raise ValueError(
             f"--platform: got {PLATFORM.value}, but this JAX finds only {jax.default_backend()}; expected an "
@@ -87,7 +92,7 @@ def _parse_flags(argv: list[str]) -> list[str]:
             return flags.FLAGS(argv)
         except (AttributeError, KeyError, TypeError) as error:
             # An override of a key that the config lacks, or of another type; a fault in the file itself is not caught.
-            if not _raised_by(error, "ml_collections"):
+            if not raised_by(error, "ml_collections"):
                 raise
             reason: object = error
             while isinstance(reason, Exception) and reason.args:
@@ -103,15 +108,23 @@ def _guarded(call: Callable[[], Any]) -> Any:
         return call()
     except (flags.Error, ValueError, OSError) as error:
         # What a library raises from its own depths is a fault, and a fault needs its traceback.
-        ours = isinstance(error, flags.Error) or _raised_by(error, "ml_collections")
-        if not ours and _raised_by(error, "site-packages"):
+        ours = isinstance(error, flags.Error) or raised_by(error, "ml_collections")
+        if not ours and raised_by(error, "site-packages"):
             raise
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         sys.exit(BAD_INPUT)
 
 
-def _raised_by(error: BaseException, package: str) -> bool:
-    """Whether the innermost frame of an error lies in a package."""
+def raised_by(error: BaseException, package: str) -> bool:
+    """Whether the innermost frame of an error lies in a package.
+
+    Args:
+      error: with its traceback.
+      package: a directory on the way to the file.
+
+    Returns:
+      Whether it does.
+    """
     *_, innermost = traceback.extract_tb(error.__traceback__)
     return f"/{package}/" in Path(innermost.filename).as_posix()
 

@@ -1,9 +1,10 @@
 """Judges the claims on the results of one or more sweeps, draws the figures and writes the report page.
 
-python -m experiments.report --workdir=DIR [--workdir=DIR2] [--output=DIR3]
+python -m experiments.report --workdir=DIR [--workdir=DIR2] [--output=DIR3] [--follow]
 """
 
 import shlex
+import time
 from pathlib import Path
 
 from absl import flags
@@ -11,15 +12,50 @@ from absl import flags
 from experiments import launch
 
 WORKDIR = flags.DEFINE_multi_string("workdir", None, "Directory of a sweep; may be given several times.")
+FOLLOW = flags.DEFINE_boolean("follow", False, "Write the report again whenever rows are added; ends with the sweeps.")
 OUTPUT = flags.DEFINE_string("output", None, "Directory of the report; by default report/ in the first workdir.")
 flags.mark_flag_as_required("workdir")
 
 
+# Seconds between two looks at the tables.
+_LOOK_SECONDS = 5.0
+
+
 def main() -> None:
-    """Writes the report that the flags ask for, prints the claims and says where the files lie."""
+    """Writes the report that the flags ask for, again and again if they say so."""
+    workdirs = [Path(name) for name in dict.fromkeys(WORKDIR.value or ())]
+    written = None
+    while True:
+        # In this order: rows that come between the two looks are seen by the next.
+        running, sizes = FOLLOW.value and _running(workdirs), _sizes(workdirs)
+        if sizes != written and not (running and not all(sizes)):
+            write(workdirs)
+            written = sizes
+        if not running:
+            return
+        time.sleep(_LOOK_SECONDS)
+
+
+def _running(workdirs: list[Path]) -> bool:
+    """Whether a sweep is running in one of the workdirs."""
+    from ncjax.sweep import is_running
+
+    return any(is_running(workdir) for workdir in workdirs)
+
+
+def _sizes(workdirs: list[Path]) -> list[int]:
+    tables = [workdir / "results.jsonl" for workdir in workdirs]
+    return [table.stat().st_size if table.is_file() else 0 for table in tables]
+
+
+def write(workdirs: list[Path]) -> None:
+    """Writes the report, prints the claims and says where the files lie.
+
+    Args:
+      workdirs: of the sweeps.
+    """
     from ncjax.report import claims_text, read_descriptions, read_tables, write_report
 
-    workdirs = [Path(name) for name in dict.fromkeys(WORKDIR.value or ())]
     table = read_tables(workdirs)
     output = Path(OUTPUT.value) if OUTPUT.value else workdirs[0] / "report"
     arguments = [*(f"--workdir={workdir}" for workdir in workdirs), *([f"--output={output}"] if OUTPUT.value else [])]

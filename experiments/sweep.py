@@ -2,10 +2,18 @@
 
 python -m experiments.sweep --config=configs/quickstart.py --workdir=DIR [--config.sweep.learning_rate='(0.01, 0.1)']
 
-The same command resumes a sweep that was interrupted.
+The same command resumes a sweep that was interrupted; with more values on an axis, or more epochs, it runs what is
+missing. SIGTERM and Ctrl-C save at the next step and end the process with status 75, within 20 seconds.
+
+Several hosts: the same command on each with --distributed; outside clusters that JAX knows, also
+--coordinator=HOST:PORT --num_processes=N --process_id=I. Several machines: --launcher=ray [--ray_address=ADDRESS]
+[--ray_resources='{"TPU": 4}'].
 """
 
+import os
+import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 from absl import flags
 from ml_collections import config_flags
@@ -14,15 +22,38 @@ from experiments import launch
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "File of the experiment, e.g. configs/quickstart.py.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory for results; made if it is not there.")
+LAUNCHER = flags.DEFINE_enum("launcher", "local", ["local", "ray"], "Who runs the groups: this process, or Ray's.")
+RAY_ADDRESS = flags.DEFINE_string("ray_address", None, "Of a Ray cluster; by default Ray is started on this machine.")
+RAY_RESOURCES = flags.DEFINE_string("ray_resources", "{}", "JSON of what each Ray task takes: CPU, GPU, TPU, …")
+DISTRIBUTED = flags.DEFINE_boolean("distributed", False, "Run on several hosts; the same command on each.")
+COORDINATOR = flags.DEFINE_string("coordinator", None, "With --distributed: HOST:PORT of the first process.")
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "With --distributed: processes in all.")
+PROCESS_ID = flags.DEFINE_integer("process_id", None, "With --distributed: number of this process, from 0.")
+HEARTBEAT = flags.DEFINE_integer("heartbeat", 60, "With --distributed: seconds until a silent process counts as dead.")
+PROFILE = flags.DEFINE_integer("profile", 0, "Write a JAX profile of so many steps to profile/.", lower_bound=0)
 flags.mark_flags_as_required(["config", "workdir"])
 
 
 def main() -> None:
     """Runs the sweep that the flags describe and says where its results lie."""
-    from ncjax.sweep import run_sweep
+    import jax
+
+    from ncjax.sweep import STOPPED, SweepStopped
 
     workdir = Path(str(WORKDIR.value))
-    summary = run_sweep(CONFIG.value, workdir)
+    try:
+        summary = _run(workdir)
+    except SweepStopped as stopped:
+        _stop(f"{stopped}; the same command goes on", STOPPED)
+    except Exception as error:
+        # A process that is gone shows as an error of whatever spoke to it.
+        library = isinstance(error, jax.errors.JaxRuntimeError) or launch.raised_by(error, "site-packages")
+        if jax.process_count() == 1 or not library:
+            raise
+        reason = str(error).partition("\n")[0]
+        _stop(f"another process of the sweep ended ({reason}); the same command on every host goes on", STOPPED)
+    if jax.process_index() > 0:
+        return
     print(
         f"{summary['runs']} runs in {summary['seconds']:.0f} s, {summary['compilations']} programs compiled in "
         f"{summary['compile_seconds']:.0f} s, {summary['peak_memory_bytes'] / 2**30:.1f} GiB of memory at most"
@@ -31,5 +62,36 @@ def main() -> None:
     print(f"next: python -m experiments.report --workdir={workdir}")
 
 
+def _run(workdir: Path) -> dict[str, Any]:
+    from ncjax.sweep import run_sweep
+
+    if LAUNCHER.value == "ray":
+        from ncjax.sweep.ray_launcher import run_sweep_on_ray
+
+        if DISTRIBUTED.value or PROFILE.value:
+            raise ValueError("--launcher: ray goes with neither --distributed nor --profile")
+        return run_sweep_on_ray(CONFIG.value, workdir, RAY_ADDRESS.value, str(RAY_RESOURCES.value))
+    return run_sweep(CONFIG.value, workdir, int(PROFILE.value or 0))
+
+
+def _stop(line: str, status: int) -> NoReturn:
+    """Ends at once: leaving in order would wait for processes that are gone."""
+    print(f"stopped: {line}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def join_hosts() -> None:
+    """Joins the other processes, if the flags say that there are some."""
+    from ncjax.sweep import hosts
+
+    given = [COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value]
+    if DISTRIBUTED.value:
+        hosts.join(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value, int(HEARTBEAT.value or 60))
+    elif any(value is not None for value in given):
+        raise ValueError("--coordinator, --num_processes, --process_id: expected --distributed with them")
+
+
 if __name__ == "__main__":
-    launch.run(main)
+    launch.run(main, first=join_hosts)

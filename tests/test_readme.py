@@ -35,6 +35,17 @@ def test_every_command_of_the_readme_is_an_entry_point_with_those_flags():
             assert re.search(rf'DEFINE_\w+\(\s*"{flag}"', source), f"{module} --{flag}"
 
 
+def test_every_flag_of_the_page_on_clusters_exists():
+    text = (README.parent / "docs" / "tpu.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    commands = re.findall(r"python -m (experiments\.\w+)([^\n]*)", text)
+    assert len(commands) > 5
+    for module, arguments in commands:
+        names = (module.replace(".", "/"), "experiments/launch")
+        source = "".join((README.parent / f"{name}.py").read_text(encoding="utf-8") for name in names)
+        for flag in re.findall(r" --(\w+)\b(?!\.)", arguments):
+            assert re.search(rf'DEFINE_\w+\(\s*"{flag}"', source), f"{module} --{flag}"
+
+
 def test_every_relative_link_of_the_readme_leads_to_a_file():
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8"))
     assert [link for link in links if not (README.parent / link).exists()] == []

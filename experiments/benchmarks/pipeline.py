@@ -83,13 +83,7 @@ def first_group(config: ml_collections.ConfigDict) -> Pipeline:
     inputs = training.run_inputs(dataset, plan.complexity_samples)
     runs = groups(plan.runs)[0]
     spec = ProgramSpec(
-        train=training.TrainSpec(
-            model=runs[0].model,
-            num_classes=dataset.train.num_classes,
-            batch_size=runs[0].batch_size,
-            penalise_complexity=runs[0].hyper.gc_penalty > 0,
-            **plan.train,
-        ),
+        train=runs[0].train_spec(dataset.train.num_classes, **plan.train),
         measure=training.MeasureSpec(
             **{
                 **vars(plan.measure),

@@ -114,7 +114,7 @@ def axis_name(axis: str) -> str:
         >>> axis_name("learning_rate"), axis_name("l2")
         ('learning rate', 'L2')
     """
-    return {"l2": "L2", "gc_penalty": "GC penalty"}.get(axis, axis.replace("_", " "))
+    return {"l2": "L2", "gc_penalty": "GC penalty", "sam_rho": "SAM radius"}.get(axis, axis.replace("_", " "))
 
 
 def _lines(claim: str, runs: Runs, column: str, name: str, relation: Relation, headline: bool) -> list[Finding]:

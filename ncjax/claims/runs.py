@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 TERMINAL_ERROR = 0.05
 """A run has reached the terminal phase, of which neural collapse speaks, when its final train error is at most this."""
 
-_BOOKKEEPING = ("run", "step", "epoch", "diverged", "workdir")
+# A run that two rows of a figure share stands in the table once: neither row is a hyper-parameter.
+_BOOKKEEPING = ("run", "step", "epoch", "diverged", "workdir", "sweep")
 _SMALLEST_LOSS = 1e-12
 
 
@@ -59,7 +60,7 @@ class Runs:
         held = [
             name
             for name in hyperparameters(self.final)
-            if name not in ("seed", axis) and (axis or not pd.api.types.is_numeric_dtype(self.final[name]))
+            if name not in ("seed", axis) and (axis or not _is_number(self.final[name]))
         ]
         return _numbered(self.final, [*held, *(["workdir"] if "workdir" in self.final else [])])
 
@@ -112,7 +113,7 @@ def sweep_axes(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(
         name
         for name in hyperparameters(table)
-        if name != "seed" and pd.api.types.is_numeric_dtype(table[name]) and table[name].nunique() > 1
+        if name != "seed" and _is_number(table[name]) and table[name].nunique() > 1
     )
 
 
@@ -294,6 +295,11 @@ def _at_first_crossing(loss: Float[np.ndarray, " t"], values: Float[np.ndarray, 
     if (values > 0).all():
         return float(np.exp((1 - share) * np.log(values[after - 1]) + share * np.log(values[after])))
     return float((1 - share) * values[after - 1] + share * values[after])
+
+
+def _is_number(column: pd.Series) -> bool:
+    """Whether a hyper-parameter is a number, which a choice between False and True is not."""
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def _numbered(table: pd.DataFrame, columns: list[str]) -> Int[np.ndarray, " rows"]:

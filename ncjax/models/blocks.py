@@ -88,8 +88,3 @@ class ConvNormRelu(nn.Module):
         )(maps)
         maps = normalise(maps, self.norm, train, "norm")
         return jax.nn.relu(maps) if self.relu else maps
-
-
-def classify(embedding: Float[Array, "n d"], num_classes: int) -> Float[Array, "n classes"]:
-    """Applies the dense layer named ``classifier``; called inside a compact Flax module."""
-    return nn.Dense(num_classes, name="classifier")(embedding)

@@ -3,7 +3,8 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from ncjax.models.blocks import ConvNormRelu, Norm, Taps, classify, max_pool_2x2
+from ncjax.models.blocks import ConvNormRelu, Norm, Taps, max_pool_2x2
+from ncjax.models.classifier import Classifier, classify
 from ncjax.models.convolution import Lowering
 
 
@@ -18,6 +19,7 @@ class ConvNet(nn.Module):
     widths: tuple[int, ...] = (64, 64, 64, 64)
     norm: Norm = "batch"
     lowering: Lowering = "auto"
+    classifier: Classifier = "learned"
 
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
@@ -35,4 +37,4 @@ class ConvNet(nn.Module):
         del taps[f"block{len(self.widths)}"]
         embedding = maps.reshape(maps.shape[0], -1)
         taps["embedding"] = embedding
-        return classify(embedding, self.num_classes), taps
+        return classify(embedding, self.num_classes, self.classifier), taps

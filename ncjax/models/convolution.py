@@ -1,8 +1,8 @@
-"""How a convolution becomes machine code: XLA's own convolution, or one matrix product over shifted slices.
+"""How a convolution becomes machine code: XLA's own convolution, or matrix products over shifted slices.
 
 On CPU, XLA's convolution is fast on its own but its kernel gradient inside a compiled loop is about a hundred times
-slower, and ``vmap`` over kernels makes it a grouped convolution, several times slower everywhere. The matrix product
-has neither weakness. On GPU and TPU the native convolution is the fast path.
+slower, and ``vmap`` over kernels makes it a grouped convolution, several times slower everywhere. The matrix products
+have neither weakness. On GPU and TPU the native convolution is the fast path.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
+
+from ncjax.models.blocked_convolution import blocked_convolution
 
 Lowering = Literal["auto", "xla", "matmul"]
 
@@ -69,7 +71,10 @@ def matmul_convolution(
     feature_group_count: int = 1,
     precision: Any = None,
 ) -> Float[Array, "n oh ow features"]:
-    """A two-dimensional convolution written as one matrix product over shifted slices (im2col).
+    """A two-dimensional convolution written as matrix products over shifted slices (im2col).
+
+    With unit strides the slices of a few images at a time are made and used while they are in the cache, in the
+    gradients too.
 
     Args:
       inputs: images, channels last.
@@ -99,7 +104,13 @@ def matmul_convolution(
     kernel_height, kernel_width, channels, features = kernel.shape
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(inputs.shape[1:3], kernel.shape[:2], strides, padding)
-    padded = jnp.pad(inputs, ((0, 0), *(tuple(p) for p in padding), (0, 0)))
+    (top, bottom), (left, right) = padding
+    pads = (int(top), int(bottom)), (int(left), int(right))
+    wider = (kernel_height, kernel_width) != (1, 1)
+    inside = all(0 <= pad < size for size, pair in zip(kernel.shape[:2], pads, strict=True) for pad in pair)
+    if tuple(strides) == (1, 1) and wider and inside:
+        return blocked_convolution(inputs, kernel, pads, precision)
+    padded = jnp.pad(inputs, ((0, 0), *pads, (0, 0)))
     n, height, width, _ = padded.shape
     out_height = (height - kernel_height) // strides[0] + 1
     out_width = (width - kernel_width) // strides[1] + 1

@@ -4,7 +4,8 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from ncjax.models.blocks import Norm, Taps, classify, normalise
+from ncjax.models.blocks import Norm, Taps, normalise
+from ncjax.models.classifier import Classifier, classify
 from ncjax.models.convolution import Lowering
 
 
@@ -18,6 +19,7 @@ class MLP(nn.Module):
     widths: tuple[int, ...] = (512, 512)
     norm: Norm = "none"
     lowering: Lowering = "auto"
+    classifier: Classifier = "learned"
 
     @nn.compact
     def __call__(self, images: Float[Array, "n ..."], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
@@ -28,4 +30,4 @@ class MLP(nn.Module):
             hidden = nn.Dense(width, kernel_init=nn.initializers.he_normal(), name=f"dense{index}")(hidden)
             hidden = jax.nn.relu(normalise(hidden, self.norm, train, f"norm{index}"))
             taps["embedding" if index == len(self.widths) else f"dense{index}"] = hidden
-        return classify(hidden, self.num_classes), taps
+        return classify(hidden, self.num_classes, self.classifier), taps

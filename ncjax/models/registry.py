@@ -9,11 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from ncjax.models.blocks import Norm
+from ncjax.models.classifier import Classifier
 from ncjax.models.convnet import ConvNet
 from ncjax.models.convolution import Lowering
 from ncjax.models.mlp import MLP
 from ncjax.models.resnet import ResNet18
+from ncjax.models.resnet12 import ResNet12
 from ncjax.models.vgg import VGG11, VGG13, VGG16
+from ncjax.models.wide_resnet import WideResNet28x4
 
 # To add a model: write its module in a file of its own and name it here.
 MODELS: dict[str, type[nn.Module]] = {
@@ -23,6 +26,8 @@ MODELS: dict[str, type[nn.Module]] = {
     "vgg13": VGG13,
     "vgg16": VGG16,
     "resnet18": ResNet18,
+    "resnet12": ResNet12,
+    "wrn28_4": WideResNet28x4,
 }
 
 
@@ -33,15 +38,17 @@ class ModelSpec:
     Attributes:
       name: a key of ``MODELS``.
       widths: units of each stage (or hidden layer); empty for the network's standard widths.
-      norm: ``none``, ``batch``, ``group``, or ``standard`` for the network's own: ``batch`` for convnet4 and resnet18,
-        ``none`` for the others.
+      norm: ``none``, ``batch``, ``group``, or ``standard`` for the network's own: ``none`` for mlp and vgg,
+        ``batch`` for the others.
       lowering: of convolutions: ``auto``, ``xla`` or ``matmul``.
+      classifier: ``learned``, or ``etf`` for one that is fixed at a simplex equiangular tight frame.
     """
 
     name: str = "convnet4"
     widths: tuple[int, ...] = ()
     norm: Norm | Literal["standard"] = "standard"
     lowering: Lowering = "auto"
+    classifier: Classifier = "learned"
 
 
 def build(spec: ModelSpec, num_classes: int) -> nn.Module:
@@ -70,7 +77,7 @@ def build(spec: ModelSpec, num_classes: int) -> nn.Module:
         suggestion = f" (did you mean {nearest[0]!r}?)" if nearest else ""
         raise ValueError(f"model.name: got {spec.name!r}, expected one of {', '.join(MODELS)}{suggestion}")
     model_class = MODELS[spec.name]
-    options: dict[str, Any] = {"lowering": spec.lowering}
+    options: dict[str, Any] = {"lowering": spec.lowering, "classifier": spec.classifier}
     if spec.norm != "standard":
         options["norm"] = spec.norm
     if spec.widths:
@@ -92,11 +99,12 @@ def initialise(model: nn.Module, key: jax.Array, image_shape: tuple[int, ...]) -
       image_shape: of one image, [height, width, channels].
 
     Returns:
-      ``{"params": …, "batch_stats": …}``; the second is an empty dict for a network that keeps no averages.
+      ``{"params": …, "batch_stats": …, "constants": …}``: what is trained, running averages, and what never changes; an
+      empty dict where a network has none.
 
     Example:
       >>> sorted(initialise(build(ModelSpec("mlp"), 2), jax.random.key(0), (2, 2, 1)))
-      ['batch_stats', 'params']
+      ['batch_stats', 'constants', 'params']
     """
     variables = model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False)
-    return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+    return {name: variables.get(name, {}) for name in ("params", "batch_stats", "constants")}

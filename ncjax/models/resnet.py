@@ -6,7 +6,8 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from ncjax.models.blocks import ConvNormRelu, Norm, Taps, classify
+from ncjax.models.blocks import ConvNormRelu, Norm, Taps
+from ncjax.models.classifier import Classifier, classify
 from ncjax.models.convolution import Lowering
 
 
@@ -41,6 +42,7 @@ class ResNet18(nn.Module):
     widths: tuple[int, ...] = (64, 128, 256, 512)
     norm: Norm = "batch"
     lowering: Lowering = "auto"
+    classifier: Classifier = "learned"
     depths: tuple[int, ...] = (2, 2, 2, 2)
 
     @nn.compact
@@ -59,4 +61,4 @@ class ResNet18(nn.Module):
             taps[f"stage{stage}"] = maps
         embedding = maps.mean(axis=(1, 2))
         taps["embedding"] = embedding
-        return classify(embedding, self.num_classes), taps
+        return classify(embedding, self.num_classes, self.classifier), taps

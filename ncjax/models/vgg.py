@@ -3,7 +3,8 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from ncjax.models.blocks import ConvNormRelu, Norm, Taps, classify, max_pool_2x2
+from ncjax.models.blocks import ConvNormRelu, Norm, Taps, max_pool_2x2
+from ncjax.models.classifier import Classifier, classify
 from ncjax.models.convolution import Lowering
 
 
@@ -19,6 +20,7 @@ class VGG(nn.Module):
     widths: tuple[int, ...] = (64, 128, 256, 512, 512)
     norm: Norm = "none"
     lowering: Lowering = "auto"
+    classifier: Classifier = "learned"
 
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
@@ -33,7 +35,7 @@ class VGG(nn.Module):
                 taps[f"stage{stage}"] = maps
         embedding = maps.mean(axis=(1, 2))
         taps["embedding"] = embedding
-        return classify(embedding, self.num_classes), taps
+        return classify(embedding, self.num_classes, self.classifier), taps
 
 
 class VGG11(VGG):

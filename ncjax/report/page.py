@@ -29,6 +29,8 @@ FINAL_COLUMNS = {
     "target/accuracy_1shot": "1-shot accuracy",
     "target/accuracy_5shot": "5-shot accuracy",
 }
+# Other hyper-parameters stand in the table of runs where they vary.
+ALWAYS_SHOWN = ("learning_rate", "batch_size", "l2", "model", "seed")
 
 
 class Illustration(NamedTuple):
@@ -131,7 +133,7 @@ def run_table(table: pd.DataFrame) -> tuple[list[str], list[list[Any]]]:
     # final_rows numbers runs over all workdirs; a reader looks for the numbers of the results file.
     place = ["workdir", "run"] if "workdir" in table else ["run"]
     own = table[place].drop_duplicates().sort_values(place, ignore_index=True)
-    swept = hyperparameters(final)
+    swept = [name for name in hyperparameters(final) if name in ALWAYS_SHOWN or final[name].nunique(dropna=False) > 1]
     measured = [name for name in FINAL_COLUMNS if name in final]
     error = final["train/error"] if "train/error" in final else pd.Series(np.nan, final.index)
     ended = np.where(final["diverged"], "diverged", np.where(error <= TERMINAL_ERROR, "terminal", "not terminal"))

@@ -2,14 +2,15 @@
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, get_args
 
 import ml_collections
 from ml_collections import config_dict
 
 from ncjax.data import Augmentation, DataSpec
+from ncjax.sweep.axes import AXES
 from ncjax.sweep.grid import Run, expand
-from ncjax.training import MeasureSpec, images_at_once
+from ncjax.training import ComputeDtype, MeasureSpec, images_at_once
 from ncjax.transfer import EpisodeSpec
 
 
@@ -32,21 +33,39 @@ def default_config() -> ml_collections.ConfigDict:
         "widths": (),  # units of each stage; () for the network's standard widths
         "norm": "standard",  # none, batch, group, or standard for the network's own
         "lowering": "auto",  # of convolutions: auto, xla or matmul
+        "classifier": "learned",  # or etf: fixed at a simplex equiangular tight frame
     }
     config.train = {
         "epochs": 30.0,
         "batch_size": 32,
         "loss": "cross_entropy",  # or mse
+        "optimizer": "sgd",  # sgd, adam or adamw
         "learning_rate": 0.1,
         "momentum": 0.0,
         "nesterov": False,
-        "l2": 0.0,
-        "gc_penalty": 0.0,
+        "beta1": 0.9,  # of Adam's mean of gradients
+        "beta2": 0.999,  # of Adam's mean of squared gradients
+        "sam_rho": 0.0,  # radius of sharpness-aware minimisation, around any of the optimizers; 0 for none
+        "schedule": "constant",  # of the learning rate: constant, steps or cosine
+        "warmup_epochs": 0.0,  # of a linear rise before it
+        "decay_at": (1 / 3, 2 / 3),  # fractions of training at which steps falls
+        "decay_factor": 0.1,  # what steps multiplies the rate by
+        "l2": 0.0,  # λ of (λ/2)·‖θ‖² in the loss
+        "weight_decay": 0.0,  # decoupled: what a step takes off all parameters, times the learning rate
+        "gc_penalty": 0.0,  # λ of λ·GC of the embedding on the batch, in the loss
+        "gradient_norm_penalty": 0.0,  # λ of λ·‖∇L‖² of the batch's loss L, in the loss
+        "spectral_penalty": 0.0,  # λ of (λ/2)·Σ σ₁(W)² over the kernels, in the loss
         "label_smoothing": 0.0,
         "seed": 0,
     }
-    # Each axis replaces the value above of the same name; the runs are the product of the axes. None: not swept.
+    # Each axis replaces the value of the same name above; the runs are the product of the axes. None: not swept.
     config.sweep = {name: config_dict.placeholder(tuple) for name in SWEEP_AXES}
+    config.sweep.zipped = ()  # tuples of axes that advance together, as in (("learning_rate", "l2"),)
+    config.sweep.points = ()  # dicts from axes to one value each, as in ({"l2": 0.1}, {"momentum": 0.9})
+    # Several sweeps around one base point, by name: each holds what config.sweep does, and config.sweep multiplies it.
+    # config.sweeps = {"rates": {"learning_rate": (0.1, 0.2)}, "strengths": {"l2": (0.0, 1e-3)}} are three runs, not
+    # four: what two sweeps share runs once and bears both names.
+    config.sweeps = {}
     config.measure = {
         "checkpoints": 9,  # the first before training, the others log-spaced
         "first_epoch": 0.5,  # of the second checkpoint
@@ -64,6 +83,7 @@ def default_config() -> ml_collections.ConfigDict:
     }
     # Of training images: padding of random crops in pixels, probability of a flip, side of the square cut out.
     config.augmentation = {field.name: field.default for field in dataclasses.fields(Augmentation)}
+    config.compute_dtype = "float32"  # or bfloat16, of training's forward and backward pass alone
     # Of train images from the host's disk to the devices, for sets that do not fit there; same batches, same results.
     config.stream = {
         "train": "auto",  # always, never, or auto: if the train images take over half of a device's memory
@@ -72,13 +92,15 @@ def default_config() -> ml_collections.ConfigDict:
     }
     config.mesh = {
         "runs": 0,  # devices over which runs are spread; 0 for all of them
+        "batch": 0,  # devices among which each run divides its batches; 0 for those that runs leave free
+        "runs_per_program": 0,  # most runs in one program; 0 for as many as memory holds
     }
     config.runs_axis = "auto"  # how runs share a device: map (one after another), vmap (side by side) or auto
     config.lock()
     return config
 
 
-SWEEP_AXES = ("learning_rate", "momentum", "l2", "gc_penalty", "label_smoothing", "batch_size", "model", "seed")
+SWEEP_AXES = tuple(AXES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +139,11 @@ class SweepPlan:
       first_epoch: epoch of the second checkpoint.
       complexity_samples: images a split on which geometric complexity is measured.
       measure: static choices of measuring; its target classes are filled in when the data is known.
-      train: static choices of training other than model and batch size, by name.
+      train: static choices of training that all runs share, by name.
       stream: of train images from the host.
       mesh_runs: devices over which runs are spread; 0 for all.
+      mesh_batch: devices among which each run divides its batches; 0 for those that runs leave free.
+      runs_per_program: most runs in one program; 0 for as many as memory holds.
       runs_axis: ``auto``, ``map`` or ``vmap``.
     """
 
@@ -133,6 +157,8 @@ class SweepPlan:
     train: dict[str, Any]
     stream: StreamSpec
     mesh_runs: int
+    mesh_batch: int
+    runs_per_program: int
     runs_axis: str
 
 
@@ -166,8 +192,9 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
     _at_least(config, "transfer.episodes", 0)
     _at_least(config, "stream.buffer_mib", 1)
     _at_least(config, "stream.threads", 1)
-    _at_least(config, "mesh.runs", 0)
-    _one_of(config, "train.loss", ("cross_entropy", "mse"))
+    for name in config.mesh:
+        _at_least(config, f"mesh.{name}", 0)
+    _one_of(config, "compute_dtype", get_args(ComputeDtype))
     _one_of(config, "stream.train", ("auto", "always", "never"))
     _one_of(config, "runs_axis", ("auto", "map", "vmap"))
     if options.first_epoch > train.epochs:
@@ -188,12 +215,13 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
             seed=options.seed,
         ),
         train={
-            "loss": train.loss,
-            "nesterov": train.nesterov,
+            "compute_dtype": config.compute_dtype,
             "augmentation": _named("config.augmentation", Augmentation, config.augmentation),
         },
         stream=StreamSpec(**config.stream),
         mesh_runs=config.mesh.runs,
+        mesh_batch=config.mesh.batch,
+        runs_per_program=config.mesh.runs_per_program,
         runs_axis=config.runs_axis,
     )
 

@@ -1,15 +1,16 @@
 """The grid of runs that a config asks for, and its division into groups that share a compiled program."""
 
-import itertools
-import math
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import ml_collections
 
-from ncjax.models import MODELS, Lowering, ModelSpec, Norm, build
-from ncjax.training import HYPER_NAMES, Hyper
+from ncjax.models import Lowering, ModelSpec, build
+from ncjax.sweep.axes import AXES, checked
+from ncjax.sweep.points import span
+from ncjax.training import HYPER_NAMES, Hyper, Loss, Optimizer, Schedule, TrainSpec, active_terms, make_schedule
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Run:
       hyper: its traced hyper-parameters, as floats.
       batch_size: samples a step.
       model: its network.
+      optimizer: as in ``TrainSpec``; so are the next three.
+      nesterov: whether momentum is Nesterov's.
+      schedule: of the learning rate.
+      loss: that it minimises.
+      sweeps: names of the sweeps that it belongs to, where a config has several.
     """
 
     index: int
@@ -29,24 +35,68 @@ class Run:
     hyper: Hyper
     batch_size: int
     model: ModelSpec
+    optimizer: Optimizer = "sgd"
+    nesterov: bool = False
+    schedule: Schedule = dataclasses.field(default_factory=Schedule)
+    loss: Loss = "cross_entropy"
+    sweeps: tuple[str, ...] = ()
 
     def columns(self) -> dict[str, Any]:
         """Its hyper-parameters as they stand in the results table."""
         hyper = {name: getattr(self.hyper, name) for name in HYPER_NAMES}
-        return {**hyper, "batch_size": self.batch_size, "model": self.model.name, "seed": self.seed}
+        names = {
+            "batch_size": self.batch_size,
+            "model": self.model.name,
+            "norm": self.model.norm,
+            "classifier": self.model.classifier,
+            "optimizer": self.optimizer,
+            "nesterov": self.nesterov,
+            "schedule": self.schedule.name,
+            "loss": self.loss,
+            "seed": self.seed,
+        }
+        # A run that several sweeps share, such as the point where rows of a figure cross, is one run.
+        return {**hyper, **names, **({"sweep": "+".join(self.sweeps)} if self.sweeps else {})}
+
+    def train_spec(self, num_classes: int, **shared: Any) -> TrainSpec:
+        """What its training is compiled for.
+
+        Args:
+          num_classes: classes to train on.
+          **shared: what all runs of a sweep have in common.
+
+        Returns:
+          The static choices of training.
+        """
+        return TrainSpec(
+            model=self.model,
+            num_classes=num_classes,
+            batch_size=self.batch_size,
+            optimizer=self.optimizer,
+            nesterov=self.nesterov,
+            schedule=self.schedule,
+            loss=self.loss,
+            terms=active_terms(self.hyper),
+            **shared,
+        )
 
 
 def expand(config: ml_collections.ConfigDict) -> tuple[Run, ...]:
-    """The product of the sweep's axes.
+    """All runs of a config.
+
+    The runs of a section of axes are the product of its points, its zipped axes and its other axes. ``config.sweep`` is
+    one section; each entry of ``config.sweeps`` is another, which ``config.sweep`` multiplies. A run that comes up more
+    than once is one run.
 
     Args:
-      config: of a sweep; an axis that is None takes its one value from ``config.train`` (or ``config.model.name``).
+      config: of a sweep; an axis that is None takes its one value from ``config.train`` or ``config.model``.
 
     Returns:
-      The runs, numbered in the order of the product, the last axis fastest.
+      The runs, numbered by the names of the sweeps and then in the order of the product, the last axis fastest.
 
     Raises:
-      ValueError: if an axis is empty or repeats a value, or a value is out of range.
+      ValueError: if an axis is unknown, empty, swept twice or repeats a value, a value is out of range, or values do
+        not go together.
 
     Example:
       >>> from ncjax.sweep import default_config
@@ -54,26 +104,25 @@ def expand(config: ml_collections.ConfigDict) -> tuple[Run, ...]:
       >>> config.sweep.seed = (3, 4)
       >>> [(run.index, run.seed, run.hyper.learning_rate) for run in expand(config)]
       [(0, 3, 0.1), (1, 4, 0.1)]
+      >>> config.sweeps = {"rates": {"learning_rate": (0.1, 0.2)}, "strengths": {"l2": (0.0, 0.1)}}
+      >>> [run.columns()["sweep"] for run in expand(config) if run.seed == 3]
+      ['rates+strengths', 'rates', 'strengths']
     """
-    axes: dict[str, tuple[Any, ...]] = {}
-    for name, values in config.sweep.items():
-        if values is None:
-            single = config.model.name if name == "model" else config.train[name]
-            axes[name] = (_checked(f"train.{name}" if name != "model" else "model.name", name, single),)
-            continue
-        key = f"sweep.{name}"
-        if not values:
-            raise ValueError(f"config.{key}: got an empty axis (), expected at least one value, or None for no axis")
-        axes[name] = tuple(_checked(key, name, value) for value in values)
-        if len(set(axes[name])) < len(axes[name]):
-            raise ValueError(f"config.{key}: got {values}, expected values that all differ")
-    runs = []
-    for index, point in enumerate(itertools.product(*axes.values())):
-        value = dict(zip(axes, point, strict=True))
-        model = _model(config, value["model"])
-        hyper = Hyper(**{name: value[name] for name in HYPER_NAMES})
-        runs.append(Run(index, value["seed"], hyper, value["batch_size"], model))
-    return tuple(runs)
+    found: dict[Run, list[str]] = {}
+    common = {"sweep": config.sweep.to_dict()}
+    for name, section in config.sweeps.items():
+        if not hasattr(section, "to_dict"):
+            raise ValueError(f"config.sweeps.{name}: got {section!r}, expected a dict from axes to their values")
+        if "+" in name:
+            raise ValueError(f"config.sweeps: got the name {name!r}, expected one without '+', which joins names")
+        for point in span({f"sweeps.{name}": section.to_dict(), **common}):
+            found.setdefault(_run(config, point), []).append(name)
+    if not config.sweeps:
+        found = {_run(config, point): [] for point in span(common)}
+    return tuple(
+        dataclasses.replace(run, index=index, sweeps=tuple(dict.fromkeys(names)))
+        for index, (run, names) in enumerate(found.items())
+    )
 
 
 def groups(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
@@ -83,59 +132,83 @@ def groups(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
       runs: of a grid.
 
     Returns:
-      Groups of equal model, batch size and use of the complexity penalty, in the order in which they first appear.
+      Groups that differ in traced hyper-parameters and seeds alone, in the order in which they first appear.
 
     Example:
       >>> runs = [Run(i, 0, Hyper(), batch, ModelSpec()) for i, batch in enumerate([32, 64, 32])]
       >>> [[run.index for run in group] for group in groups(runs)]
       [[0, 2], [1]]
     """
-    divided: dict[Any, list[Run]] = {}
+    divided: dict[TrainSpec, list[Run]] = {}
     for run in runs:
-        # A program either computes the complexity penalty or does not: 0 times an overflow would not be 0.
-        penalised = run.hyper.gc_penalty > 0
-        divided.setdefault((run.model, run.batch_size, penalised), []).append(run)
+        divided.setdefault(run.train_spec(num_classes=0), []).append(run)
     return [tuple(group) for group in divided.values()]
 
 
-# The values that each axis allows, as a test and in words.
-_ALLOWED = {
-    "learning_rate": (lambda x: x > 0, "a number above 0"),
-    "momentum": (lambda x: 0 <= x < 1, "a number from 0, below 1"),
-    "l2": (lambda x: x >= 0, "a number of at least 0"),
-    "gc_penalty": (lambda x: x >= 0, "a number of at least 0"),
-    "label_smoothing": (lambda x: 0 <= x < 1, "a number from 0, below 1"),
-    "batch_size": (lambda x: x >= 1, "a whole number of at least 1"),
-    "seed": (lambda x: 0 <= x < 2**31, "a whole number from 0, below 2**31"),
+def _run(config: ml_collections.ConfigDict, point: dict[str, Any]) -> Run:
+    """The run at a point, not yet numbered; what the point does not say stands elsewhere in the config."""
+    values = {
+        name: point[name] if name in point else checked(axis.home, name, _value(config, axis.home))
+        for name, axis in AXES.items()
+    }
+    train = config.train
+    _check_together(values, train.epochs)
+    try:
+        schedule = make_schedule(values["schedule"], train.epochs, tuple(train.decay_at), train.decay_factor)
+    except ValueError as error:
+        raise ValueError(f"config.train.{error}") from None
+    return Run(
+        index=0,
+        hyper=Hyper(**{name: values[name] for name in HYPER_NAMES}),
+        model=_model(config, values),
+        schedule=schedule,
+        **{name: values[name] for name in ("seed", "batch_size", "optimizer", "nesterov", "loss")},
+    )
+
+
+# What each optimizer has no use for.
+_UNUSED = {
+    "sgd": ("beta1", "beta2"),
+    "adam": ("momentum", "nesterov", "weight_decay"),
+    "adamw": ("momentum", "nesterov"),
 }
 
 
-def _checked(key: str, name: str, value: Any) -> Any:
-    """The value in its axis's type, or an error that names the key."""
-    if name == "model":
-        if value not in MODELS:
-            raise ValueError(f"config.{key}: got {value!r}, expected one of {', '.join(MODELS)}")
-        return value
-    allowed, words = _ALLOWED[name]
-    whole = name in ("batch_size", "seed")
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or (whole and not isinstance(value, int)) or not allowed(value):
-        raise ValueError(f"config.{key}: got {value!r}, expected {words}")
-    return value if whole else float(value)
+def _check_together(values: dict[str, Any], epochs: float) -> None:
+    """Refuses what would have no effect, so that no column of the results table says what is not so."""
+    optimizer = values["optimizer"]
+    for name in _UNUSED[optimizer]:
+        neutral = getattr(Hyper, name, False)
+        if values[name] != neutral:
+            reason = "whose decay is l2; adamw decouples it" if name == "weight_decay" else "which has no use for it"
+            raise ValueError(
+                f"config.train.{name}: got {values[name]} with optimizer {optimizer}, {reason}; expected {neutral}"
+            )
+    if values["warmup_epochs"] > epochs:
+        raise ValueError(
+            f"config.train.warmup_epochs: got {values['warmup_epochs']}, expected at most train.epochs={epochs}"
+        )
 
 
-def _model(config: ml_collections.ConfigDict, name: str) -> ModelSpec:
-    """The network of that name with the config's options, or an error that names the key."""
+def _model(config: ml_collections.ConfigDict, values: dict[str, Any]) -> ModelSpec:
+    """The network at a point with the config's options, or an error that names the key."""
     options = config.model
-    for key, choices in (("norm", (*get_args(Norm), "standard")), ("lowering", get_args(Lowering))):
-        if options[key] not in choices:
-            raise ValueError(f"config.model.{key}: got {options[key]!r}, expected one of {', '.join(choices)}")
+    if options.lowering not in get_args(Lowering):
+        choices = ", ".join(get_args(Lowering))
+        raise ValueError(f"config.model.lowering: got {options.lowering!r}, expected one of {choices}")
     widths = tuple(options.widths)
     if any(not isinstance(width, int) or isinstance(width, bool) or width < 1 for width in widths):
         raise ValueError(f"config.model.widths: got {widths}, expected whole numbers of at least 1")
-    spec = ModelSpec(name, widths, options.norm, options.lowering)
+    spec = ModelSpec(values["model"], widths, values["norm"], options.lowering, values["classifier"])
     try:
         build(spec, num_classes=2)
     except ValueError as error:
         raise ValueError(f"config.{error}") from None
     return spec
+
+
+def _value(config: ml_collections.ConfigDict, key: str) -> Any:
+    """The value of a dotted key."""
+    for part in key.split("."):
+        config = config[part]
+    return config

@@ -2,139 +2,243 @@
 
 import contextlib
 import dataclasses
+import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import ml_collections
-import numpy as np
-from jax.sharding import Mesh
 
-from ncjax import data, models
-from ncjax.sweep import results
-from ncjax.sweep.checkpoints import GroupCheckpoints
-from ncjax.sweep.config import StreamSpec, SweepPlan, read_config
+from ncjax import data
+from ncjax.sweep import hosts, results
+from ncjax.sweep.config import SweepPlan, read_config
 from ncjax.sweep.environment import count_compilations, device_memory_bytes, peak_memory_bytes
-from ncjax.sweep.grid import Run, groups
-from ncjax.sweep.program import (
-    ProgramSpec,
-    ResidentProgram,
-    init_group,
-    make_mesh,
-    replicate,
-    resolve_sharing,
-    spread_runs,
-    stack_runs,
-)
-from ncjax.sweep.progress import EventFiles, progress_bar
-from ncjax.sweep.schedule import checkpoint_steps
-from ncjax.sweep.streamed import StreamedProgram
-from ncjax.sweep.workdir import add_to_summary, check_workdir, claim_workdir, locked
-from ncjax.training import RunInputs, TrainSpec, run_inputs
+from ncjax.sweep.group import Group, Surroundings, divide_checkpoints, make_group, naming, run_group
+from ncjax.sweep.ledger import Ledger, extend_ledger, read_ledger, write_ledger
+from ncjax.sweep.memory import TooLarge
+from ncjax.sweep.progress import Progress
+from ncjax.sweep.signals import noticing_signals
+from ncjax.sweep.storage import naming_a_full_disk
+from ncjax.sweep.workdir import add_to_summary, check_workdir, claim_workdir, describe_data, locked
+from ncjax.training import RunInputs, run_inputs
 from ncjax.transfer import check_fits
 
-# Seconds of training between two signs of life on the progress bar.
-_SLICE_SECONDS = 1.0
 _DATA_OPTIONS = tuple(field.name for field in dataclasses.fields(data.DataSpec))
 
 
-def run_sweep(config: ml_collections.ConfigDict, workdir: Path) -> dict[str, Any]:
+def run_sweep(config: ml_collections.ConfigDict, workdir: Path, profile_steps: int = 0) -> dict[str, Any]:
     """Trains, measures and transfers every run of a config; resumes where an earlier call was interrupted.
+
+    In a workdir whose sweep this one extends (more values on an axis, more epochs) only what is missing is run. Where
+    several processes make up one JAX runtime, all call this, and the first alone reads and writes the workdir.
 
     Args:
       config: with the keys of ``default_config``.
-      workdir: gets ``config.json``, ``environment.json``, ``data.json``, ``results.jsonl``, ``summary.json``,
-        ``checkpoints/`` and ``tensorboard/``.
+      workdir: gets ``config.json``, ``environment.json``, ``data.json``, ``runs.json``, ``results.jsonl``,
+        ``summary.json``, ``sweep.log``, ``checkpoints/`` and ``tensorboard/``.
+      profile_steps: steps of training of which to write a profile to ``profile/``; 0 for none.
 
     Returns:
       What ``summary.json`` holds: runs, rows, seconds, compilations, peak memory.
 
     Raises:
       ValueError: if the config is wrong, or the workdir holds another one.
+      OSError: if the disk is full.
+      SweepStopped: if SIGTERM or SIGINT came; the state is saved.
     """
     began = time.perf_counter()
-    plan = read_config(config)
-    check_workdir(config, workdir)
-    with _naming("config.data", _DATA_OPTIONS):
-        dataset = data.load(plan.data)
-    streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
-    inputs = run_inputs(dataset, plan.complexity_samples, streamed)
-    plan = _with_target(plan, dataset, inputs)
-    sweep = [_Group.make(plan, runs, dataset, number) for number, runs in enumerate(groups(plan.runs))]
+    sweep = prepare(config, workdir)
     # Nothing is written before all that can be wrong with the config has been found.
-    with locked(workdir), count_compilations() as compilations:
-        check_workdir(config, workdir)
-        claim_workdir(config, workdir, dataset)
-        total = sum(group.samples(group.steps[-1]) for group in sweep)
-        with progress_bar(total, len(plan.runs)) as bar:
-            for group in sweep:
-                _run_group(group, inputs, dataset, workdir, bar, f"group {group.number + 1}/{len(sweep)}")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(naming_a_full_disk(workdir))
+        compilations = stack.enter_context(count_compilations())
+        stop = stack.enter_context(noticing_signals())
+        hosts.shared(lambda: stack.enter_context(locked(workdir)) and None)
+        ledger = hosts.shared(lambda: claim(config, workdir, sweep))
+        groups = sweep.groups(ledger)
+        total = sum(group.samples(group.steps[-1]) for group in groups)
+        with Progress(workdir if hosts.is_writer() else None, total, len(ledger.runs)) as progress:
+            around = Surroundings(
+                workdir, workdir / results.FILE_NAME, progress, stop, sweep.plan.runs_per_program, profile_steps
+            )
+            while groups:
+                group = groups.pop(0)
+                try:
+                    run_group(group, sweep.inputs, around)
+                    continue
+                except TooLarge as answer:
+                    runs, reason = hosts.agree(answer.runs)[0], answer.reason
+                progress.say(f"group {group.number}: {reason}; going on with at most {runs} at a time")
+                ledger, parts = hosts.shared(lambda: divide(sweep, ledger, group, runs, workdir))  # noqa: B023
+                groups = [*(sweep.group(ledger, number) for number in parts), *groups]
         costs = {
             "seconds": time.perf_counter() - began,
             "compilations": compilations.count,
             "compile_seconds": compilations.seconds,
         }
-        facts = {
-            "runs": len(plan.runs),
-            "groups": len(sweep),
-            "rows": len(results.read_rows(workdir / results.FILE_NAME)),
-            "peak_memory_bytes": peak_memory_bytes(),
-        }
-        return add_to_summary(workdir, costs, facts)
-
-
-@contextlib.contextmanager
-def _naming(section: str, keys: tuple[str, ...]) -> Iterator[None]:
-    """Makes the errors of a ``with`` block begin with the section of the config that they are about."""
-    try:
-        yield
-    except ValueError as error:
-        first_word = str(error).partition(" ")[0].rstrip(":")
-        raise ValueError(f"{section}.{error}" if first_word in keys else f"{section}: {error}") from None
+        return hosts.shared(lambda: summarise(workdir, costs, ledger))
 
 
 @dataclasses.dataclass(frozen=True)
-class _Group:
-    """Runs that share a program, and when they are measured."""
+class Sweep:
+    """A config with the data that it asks for.
 
-    number: int
-    runs: tuple[Run, ...]
-    spec: ProgramSpec
-    mesh: Mesh
-    stream: StreamSpec
-    steps: tuple[int, ...]
-    steps_per_epoch: int
+    Attributes:
+      plan: the config, read.
+      dataset: that it names.
+      inputs: the same as arrays.
+    """
 
-    @classmethod
-    def make(cls, plan: SweepPlan, runs: tuple[Run, ...], dataset: data.Dataset, number: int) -> "_Group":
-        batch_size = runs[0].batch_size
-        steps_per_epoch = len(dataset.train) // batch_size
-        if not steps_per_epoch:
+    plan: SweepPlan
+    dataset: data.Dataset
+    inputs: RunInputs
+
+    def group(self, ledger: Ledger, number: int) -> Group:
+        """A group of a ledger, ready to run."""
+        members, runs = ledger.groups[number], ledger.numbered(self.plan.runs)
+        own = tuple(runs[run] for run in members.runs)
+        return make_group(self.plan, own, self.dataset, number, members.size, ledger.epochs)
+
+    def groups(self, ledger: Ledger) -> list[Group]:
+        """All groups of a ledger, in the order in which they run."""
+        return [self.group(ledger, number) for number in sorted(ledger.groups)]
+
+
+def prepare(config: ml_collections.ConfigDict, workdir: Path) -> Sweep:
+    """Reads a config and its data, and finds whatever is wrong with them before anything is written.
+
+    Args:
+      config: with the keys of ``default_config``.
+      workdir: where it is to run.
+
+    Returns:
+      The sweep.
+
+    Raises:
+      ValueError: if the config is wrong, or the workdir holds another one.
+    """
+    plan = read_config(config)
+    ledger = hosts.shared(lambda: _ledger(config, workdir, plan))
+    with naming("config.data", _DATA_OPTIONS):
+        dataset = data.load(plan.data)
+    if jax.process_count() > 1:
+        ours = describe_data(dataset)["sha256"]
+        if (theirs := hosts.shared(lambda: ours)) != ours:
             raise ValueError(
-                f"config.train.batch_size: got {batch_size}, expected at most the {len(dataset.train)} training "
-                f"samples of {dataset.name}"
+                f"config.data: {dataset.name} has sha256 {ours[:12]}… on host {jax.process_index()} and {theirs[:12]}… "
+                f"on the first; expected the same images and labels on every host"
             )
-        train = TrainSpec(
-            model=runs[0].model,
-            num_classes=dataset.train.num_classes,
-            batch_size=batch_size,
-            penalise_complexity=runs[0].hyper.gc_penalty > 0,
-            **plan.train,
-        )
-        height, width, channels = dataset.train.images.shape[1:]
-        spec = ProgramSpec(train, plan.measure, (height, width, channels), resolve_sharing(plan.runs_axis))
-        with _naming("config.model", ()):
-            # The shapes alone tell whether the network takes these images.
-            model = models.build(train.model, train.num_classes)
-            jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), spec.image_shape))
-        steps = checkpoint_steps(plan.epochs, steps_per_epoch, plan.checkpoints, plan.first_epoch)
-        return cls(number, runs, spec, make_mesh(len(runs), plan.mesh_runs), plan.stream, steps, steps_per_epoch)
+    streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
+    inputs = run_inputs(dataset, plan.complexity_samples, streamed)
+    sweep = Sweep(_with_target(plan, dataset, inputs), dataset, inputs)
+    sweep.groups(ledger)
+    return sweep
 
-    def samples(self, steps: int) -> int:
-        """Training samples that all runs together see in so many steps."""
-        return len(self.runs) * steps * self.spec.train.batch_size
+
+def claim(config: ml_collections.ConfigDict, workdir: Path, sweep: Sweep) -> Ledger:
+    """Writes what describes a sweep to a workdir that is locked.
+
+    Args:
+      config: of the sweep.
+      workdir: of the sweep.
+      sweep: the same, prepared.
+
+    Returns:
+      The runs that the workdir is to hold: those that it holds, and those that the config adds.
+    """
+    # Another process may have been here since the config was checked.
+    ledger = _ledger(config, workdir, sweep.plan)
+    claim_workdir(config, workdir, sweep.dataset, ledger)
+    gather_rows(workdir, ledger)
+    for table in (workdir / "checkpoints").glob("rows_*.jsonl"):
+        table.unlink()
+    _remove_unknown(workdir, ledger)
+    return ledger
+
+
+def group_table(workdir: Path, number: int) -> Path:
+    """Where a task on another machine writes the rows of its group until they are gathered.
+
+    Args:
+      workdir: of the sweep.
+      number: of the group.
+
+    Returns:
+      A path.
+    """
+    return workdir / "checkpoints" / f"rows_{number:03d}.jsonl"
+
+
+def gather_rows(workdir: Path, ledger: Ledger) -> None:
+    """Brings rows that tasks on other machines wrote into the one table.
+
+    Args:
+      workdir: of the sweep.
+      ledger: of its groups.
+    """
+    tables = {group_table(workdir, number): set(members.runs) for number, members in ledger.groups.items()}
+    results.gather_tables(workdir / results.FILE_NAME, tables)
+
+
+def divide(sweep: Sweep, ledger: Ledger, group: Group, runs: int, workdir: Path) -> tuple[Ledger, list[int]]:
+    """Divides a group that is too large for one program, and its checkpoint with it.
+
+    Args:
+      sweep: that it belongs to.
+      ledger: as it is.
+      group: to divide.
+      runs: most runs in a part.
+      workdir: of the sweep.
+
+    Returns:
+      The new ledger, written, and the numbers of the parts.
+    """
+    ledger, parts = ledger.divided(group.number, runs)
+    divide_checkpoints(group, [sweep.group(ledger, number) for number in parts], workdir)
+    # From here on the parts count; before, the whole did.
+    write_ledger(workdir, ledger)
+    _remove_unknown(workdir, ledger)
+    return ledger, parts
+
+
+def summarise(workdir: Path, costs: dict[str, float], ledger: Ledger) -> dict[str, Any]:
+    """Adds up what a sweep cost, in ``summary.json``.
+
+    Args:
+      workdir: of the sweep.
+      costs: of this call, amounts that add up.
+      ledger: of the sweep.
+
+    Returns:
+      What the file holds now.
+    """
+    facts = {
+        "runs": len(ledger.runs),
+        "groups": len(ledger.groups),
+        "rows": len(results.read_rows(workdir / results.FILE_NAME)),
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+    return add_to_summary(workdir, costs, facts)
+
+
+def _ledger(config: ml_collections.ConfigDict, workdir: Path, plan: SweepPlan) -> Ledger:
+    """What the workdir is to hold: what it holds, extended."""
+    check_workdir(config, workdir)
+    if not (workdir / "config.json").is_file():
+        return extend_ledger(None, plan, plan.runs_per_program)
+    recorded = read_ledger(workdir)
+    if recorded is None:
+        raise ValueError(f"--workdir: {workdir} holds a sweep without runs.json; restore it or use a new directory")
+    return extend_ledger(recorded, plan, plan.runs_per_program)
+
+
+def _remove_unknown(workdir: Path, ledger: Ledger) -> None:
+    """Removes checkpoints of groups that were never entered, or have been divided since."""
+    known = {f"group_{number:03d}" for number in ledger.groups}
+    for directory in (workdir / "checkpoints").glob("group_*"):
+        if directory.name not in known:
+            shutil.rmtree(directory)
 
 
 def _with_target(plan: SweepPlan, dataset: data.Dataset, inputs: RunInputs) -> SweepPlan:
@@ -142,109 +246,7 @@ def _with_target(plan: SweepPlan, dataset: data.Dataset, inputs: RunInputs) -> S
     if dataset.target is None or inputs.target_index is None:
         return dataclasses.replace(plan, measure=dataclasses.replace(plan.measure, transfer=None))
     if plan.measure.transfer is not None:
-        with _naming("config.transfer", ("ways",)):
+        with naming("config.transfer", ("ways",)):
             check_fits(inputs.target_index, plan.measure.transfer)
     target_classes = dataset.target.num_classes
     return dataclasses.replace(plan, measure=dataclasses.replace(plan.measure, target_classes=target_classes))
-
-
-def _run_group(group: _Group, inputs: RunInputs, dataset: data.Dataset, workdir: Path, bar: Any, title: str) -> None:
-    """Advances a group from its newest checkpoint to its end, measuring on the way."""
-    table, runs, mesh = workdir / results.FILE_NAME, group.runs, group.mesh
-    events = EventFiles(workdir / "tensorboard")
-    with GroupCheckpoints(workdir / "checkpoints" / f"group_{group.number:03d}") as checkpoints:
-        step = checkpoints.latest_step()
-        _trim_rows(table, group, step)
-        bar.set_postfix_str(f"{title}, step {step or 0}/{group.steps[-1]}")
-        if step is not None:
-            # What an earlier call did counts as done, but not towards this call's samples a second.
-            bar.initial += group.samples(step)
-            bar.update(group.samples(step))
-        if step == group.steps[-1]:
-            return
-        hyper, seeds = stack_runs(mesh, [run.hyper for run in runs], [run.seed for run in runs])
-        state = init_group(group.spec, mesh, hyper, seeds)
-        if step is not None:
-            state = spread_runs(mesh, checkpoints.restore(step, state, len(runs)))
-        advance = _Advance(_program(group, hyper, seeds, replicate(mesh, inputs), dataset))
-        due = [later for later in group.steps if step is None or later > step]
-        step = step or 0
-        with contextlib.closing(events):
-            for until in due:
-                began = time.perf_counter()
-                while step < until:
-                    size = min(until - step, advance.slice_steps)
-                    state = advance.train(state, step, size)
-                    step += size
-                    bar.set_postfix_str(f"{title}, step {step}/{group.steps[-1]}", refresh=False)
-                    bar.update(group.samples(size))
-                trained = time.perf_counter()
-                state, measured = advance.measure(state, step)
-                seconds = {"time/train_seconds": trained - began, "time/measure_seconds": time.perf_counter() - trained}
-                rows = [_row(group, run, position, step, measured) | seconds for position, run in enumerate(runs)]
-                # Rows are on the disk before the checkpoint that covers them is, so rows past it are made again.
-                results.append_rows(table, rows)
-                for row in rows:
-                    events.write(row)
-                checkpoints.save(step, jax.tree.map(lambda leaf: leaf[: len(runs)], state))
-
-
-def _trim_rows(table: Path, group: _Group, step: int | None) -> None:
-    """Drops a group's rows past its newest checkpoint, and makes sure that those up to it are there."""
-    ours = {run.index for run in group.runs}
-    results.keep_rows(table, lambda row: row["run"] not in ours or (step is not None and row["step"] <= step))
-    if step is None:
-        return
-    rows = results.read_rows(table) if table.is_file() else []
-    there = {(row["run"], row["step"]) for row in rows}
-    missing = sum((run, due) not in there for run in ours for due in group.steps if due <= step)
-    if missing:
-        raise ValueError(
-            f"--workdir: {table} lacks {missing} rows that checkpoints/ says were written; restore the file, or remove "
-            f"checkpoints/ to begin again"
-        )
-
-
-def _program(group: _Group, hyper: Any, seeds: Any, inputs: RunInputs, dataset: data.Dataset) -> Any:
-    """What trains and measures a group: with the train images on the devices, or streamed from the host."""
-    if inputs.train_images is not None:
-        return ResidentProgram(group.spec, group.mesh, hyper, seeds, inputs)
-    buffer_bytes, threads = group.stream.buffer_mib * 2**20, group.stream.threads
-    total_steps = group.steps[-1]
-    return StreamedProgram(
-        group.spec, group.mesh, hyper, seeds, inputs, dataset.train, buffer_bytes, total_steps, threads
-    )
-
-
-class _Advance:
-    """Calls a group's program in slices short enough for the progress bar to move."""
-
-    def __init__(self, program: Any) -> None:
-        self._program = program
-        self.slice_steps = 1
-
-    def train(self, state: Any, start: int, size: int) -> Any:
-        """Takes ``size`` steps and adapts the next slice to how long they took."""
-        began = time.perf_counter()
-        state = jax.block_until_ready(self._program.train(state, start, size))
-        per_step = (time.perf_counter() - began) / size
-        # At most doubling: the first call of all may have compiled.
-        self.slice_steps = max(1, min(2 * size, round(_SLICE_SECONDS / per_step)))
-        return state
-
-    def measure(self, state: Any, step: int) -> tuple[Any, dict[str, np.ndarray]]:
-        """Measures every run."""
-        state, measured = self._program.measure(state, step)
-        return state, jax.device_get({**measured, "diverged": state.diverged})
-
-
-def _row(group: _Group, run: Run, position: int, step: int, measured: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A run's row of the results table at one checkpoint."""
-    values = {name: value[position] for name, value in measured.items()}
-    finite = bool(np.isfinite(values["train/loss"]))
-    diverged = bool(values.pop("diverged")) or not finite
-    if not finite:
-        # The largest of NaN logits is a class like any other: errors would look like measurements.
-        values = dict.fromkeys(values, np.nan)
-    place = {"run": run.index, "step": step, "epoch": step / group.steps_per_epoch, "diverged": diverged}
-    return place | run.columns() | values

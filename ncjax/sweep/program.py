@@ -8,10 +8,21 @@ from typing import Any, Literal
 import jax
 import numpy as np
 from jax import lax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Int
 
-from ncjax.training import Hyper, MeasureSpec, RunInputs, RunState, TrainSpec, init_run, measure, train_steps
+from ncjax.sweep.hosts import place
+from ncjax.training import (
+    Hyper,
+    MeasureSpec,
+    RunInputs,
+    RunState,
+    TrainSpec,
+    init_run,
+    measure,
+    on_every_device,
+    train_steps,
+)
 
 Sharing = Literal["map", "vmap"]
 
@@ -55,15 +66,20 @@ def resolve_sharing(runs_axis: str, platform: str | None = None) -> Sharing:
     return "vmap" if runs_axis == "vmap" else "map"
 
 
-def make_mesh(num_runs: int, max_devices: int = 0) -> Mesh:
+# Samples of a batch below which a device more is not worth the communication that it costs each step.
+_WORTH_SAMPLES = 32
+
+
+def make_mesh(num_runs: int, max_devices: int = 0, batch_devices: int = 1) -> Mesh:
     """The mesh over which a group's runs are spread.
 
     Args:
-      num_runs: runs in the group; no more devices than runs are used.
-      max_devices: at most so many devices; 0 for all there are.
+      num_runs: runs in the group; no more devices than runs are used along the first axis.
+      max_devices: at most so many devices along the first axis; 0 for all there are.
+      batch_devices: devices along the second axis: among them each run divides its batches.
 
     Returns:
-      A mesh with the axes ``runs`` and ``batch``, the second of size 1.
+      A mesh with the axes ``runs`` and ``batch``.
 
     Raises:
       ValueError: if more devices are asked for than there are.
@@ -75,13 +91,58 @@ def make_mesh(num_runs: int, max_devices: int = 0) -> Mesh:
     devices = jax.devices()
     if max_devices > len(devices):
         raise ValueError(f"config.mesh.runs: got {max_devices}, expected at most {len(devices)}, the devices there are")
-    used = min(num_runs, max_devices or len(devices))
+    if batch_devices * (max_devices or 1) > len(devices):
+        raise ValueError(
+            f"config.mesh.batch: got {batch_devices}{f' (times mesh.runs={max_devices})' if max_devices else ''}, "
+            f"expected at most {len(devices)}, the devices there are"
+        )
+    used = min(num_runs, max_devices or len(devices) // batch_devices)
+    at_work = {device.process_index for device in devices[: used * batch_devices]}
+    if len(at_work) < jax.process_count():
+        raise ValueError(
+            f"config.mesh: {num_runs} runs on {used * batch_devices} of {len(devices)} devices leave "
+            f"{jax.process_count() - len(at_work)} of {jax.process_count()} hosts idle; expected more runs in a group, "
+            f"a larger mesh.batch or fewer hosts"
+        )
     return jax.make_mesh(
-        (used, 1), ("runs", "batch"), axis_types=(AxisType.Auto, AxisType.Auto), devices=devices[:used]
+        (used, batch_devices),
+        ("runs", "batch"),
+        axis_types=(AxisType.Auto, AxisType.Auto),
+        devices=devices[: used * batch_devices],
     )
 
 
-def stack_runs(mesh: Mesh, hypers: list[Hyper], seeds: list[int]) -> tuple[Hyper, Int[Array, " runs"]]:
+def resolve_batch_devices(batch_devices: int, num_runs: int, batch_size: int, max_devices: int = 0) -> int:
+    """Among how many devices each run divides its batches.
+
+    Args:
+      batch_devices: as asked for, or 0 to use the devices that runs leave free, as long as each has work to do.
+      num_runs: runs in the group.
+      batch_size: samples a step.
+      max_devices: at most so many devices along the axis of runs; 0 for all there are.
+
+    Returns:
+      A divisor of the batch size.
+
+    Raises:
+      ValueError: if what is asked for does not divide the batch size.
+
+    Example:
+      >>> resolve_batch_devices(2, num_runs=1, batch_size=32)
+      2
+    """
+    if batch_devices:
+        if batch_size % batch_devices:
+            raise ValueError(
+                f"config.mesh.batch: got {batch_devices}, expected a divisor of the batch size {batch_size}"
+            )
+        return batch_devices
+    free = len(jax.devices()) // min(num_runs, max_devices or len(jax.devices()))
+    most = min(free, max(1, batch_size // _WORTH_SAMPLES))
+    return max(devices for devices in range(1, most + 1) if batch_size % devices == 0)
+
+
+def stack_runs(mesh: Mesh, hypers: list[Hyper], seeds: list[int], size: int = 0) -> tuple[Hyper, Int[Array, " runs"]]:
     """Puts a group's hyper-parameters and seeds on the mesh's devices.
 
     The last run is repeated until the runs divide evenly among the devices; drop what comes back for the copies.
@@ -90,6 +151,7 @@ def stack_runs(mesh: Mesh, hypers: list[Hyper], seeds: list[int]) -> tuple[Hyper
       mesh: of ``make_mesh``.
       hypers: of each run.
       seeds: of each run.
+      size: runs to fill up to at least.
 
     Returns:
       Both with a leading runs axis.
@@ -100,15 +162,16 @@ def stack_runs(mesh: Mesh, hypers: list[Hyper], seeds: list[int]) -> tuple[Hyper
       ([0.10000000149011612, 0.5], [0, 0])
     """
     stacked = jax.tree.map(lambda *values: np.array(values, np.float32), *hypers)
-    return spread_runs(mesh, (stacked, np.array(seeds, np.int32)))
+    return spread_runs(mesh, (stacked, np.array(seeds, np.int32)), size)
 
 
-def spread_runs(mesh: Mesh, runs: Any) -> Any:
+def spread_runs(mesh: Mesh, runs: Any, size: int = 0) -> Any:
     """Puts a pytree with a leading runs axis on the mesh's devices, the last run repeated until it divides evenly.
 
     Args:
       mesh: of ``make_mesh``.
       runs: arrays [runs, ...].
+      size: runs to fill up to at least.
 
     Returns:
       The same, with as many runs as fill the mesh.
@@ -119,10 +182,11 @@ def spread_runs(mesh: Mesh, runs: Any) -> Any:
     """
 
     def fill(leaf: Any) -> np.ndarray:
-        missing = -leaf.shape[0] % mesh.shape["runs"]
+        wanted = max(size, leaf.shape[0])
+        missing = wanted - leaf.shape[0] + -wanted % mesh.shape["runs"]
         return np.concatenate([leaf, np.repeat(leaf[-1:], missing, axis=0)]) if missing else np.asarray(leaf)
 
-    return jax.device_put(jax.tree.map(fill, runs), NamedSharding(mesh, PartitionSpec("runs")))
+    return place(mesh, PartitionSpec("runs"), jax.tree.map(fill, runs))
 
 
 def replicate(mesh: Mesh, inputs: RunInputs) -> RunInputs:
@@ -135,7 +199,7 @@ def replicate(mesh: Mesh, inputs: RunInputs) -> RunInputs:
     Returns:
       The same arrays.
     """
-    return jax.device_put(inputs, NamedSharding(mesh, PartitionSpec()))
+    return place(mesh, PartitionSpec(), inputs)
 
 
 @functools.partial(jax.jit, static_argnames=("spec", "mesh"))
@@ -192,7 +256,7 @@ def advance_group(
     def one_run(run: tuple[Any, ...], shared: tuple[Any, ...]) -> tuple[RunState, dict[str, Array]]:
         hyper, seed, state = run
         inputs, start, num_steps, measuring = shared
-        state = train_steps(spec.train, hyper, seed, state, inputs, start, num_steps)
+        state = on_every_device(train_steps(spec.train, hyper, seed, state, inputs, start, num_steps))
 
         def measured(state: RunState) -> dict[str, Array]:
             return measure(spec.train, spec.measure, state, inputs)
@@ -202,29 +266,6 @@ def advance_group(
 
     shared = (inputs, start, num_steps, measuring)
     return over_runs(spec, mesh, one_run, num_shared=1)((hyper, seeds, state), shared)
-
-
-class ResidentProgram:
-    """Trains and measures a group whose data lies on the devices."""
-
-    def __init__(
-        self, spec: ProgramSpec, mesh: Mesh, hyper: Hyper, seeds: Int[Array, " runs"], inputs: RunInputs
-    ) -> None:
-        """Takes what ``advance_group`` takes and does not change."""
-        self._fixed = (spec, mesh, hyper, seeds)
-        self._inputs = inputs
-
-    def train(self, state: RunState, start: int, size: int) -> RunState:
-        """The states after ``size`` more steps."""
-        return self._advance(state, start, size, measuring=False)[0]
-
-    def measure(self, state: RunState, step: int) -> tuple[RunState, dict[str, Array]]:
-        """The states, whose arrays were donated, and the measurements [runs] by name."""
-        return self._advance(state, step, 0, measuring=True)
-
-    def _advance(self, state: RunState, start: int, size: int, measuring: bool) -> tuple[RunState, dict[str, Array]]:
-        steps = (np.asarray(start, np.int32), np.asarray(size, np.int32))
-        return advance_group(*self._fixed, state, self._inputs, *steps, np.bool_(measuring))
 
 
 def over_runs(spec: ProgramSpec, mesh: Mesh, one_run: Callable[..., Any], num_shared: int) -> Callable[..., Any]:
@@ -246,8 +287,13 @@ def over_runs(spec: ProgramSpec, mesh: Mesh, one_run: Callable[..., Any], num_sh
 
     runs, everywhere = PartitionSpec("runs"), PartitionSpec()
     in_specs = (runs, *[everywhere] * num_shared)
+    # Along "runs" each device has its own. Along "batch" the devices compute one run together, and what they tell each
+    # other is the compiler's business: it is the program of one device, divided.
+    manual = {"runs"} if mesh.shape["batch"] > 1 else {"runs", "batch"}
     # Runs never talk to each other, so there is nothing for the check of varying axes to find.
-    return jax.shard_map(on_one_device, mesh=mesh, in_specs=in_specs, out_specs=runs, check_vma=False)
+    return jax.shard_map(
+        on_one_device, mesh=mesh, in_specs=in_specs, out_specs=runs, axis_names=manual, check_vma=False
+    )
 
 
 def _apply(one_run: Callable[..., Any], shared: tuple[Any, ...], run: Any) -> Any:

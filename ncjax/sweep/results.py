@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from ncjax.sweep.storage import replace_text
+
 FILE_NAME = "results.jsonl"
 
 
@@ -27,7 +29,7 @@ def append_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
       >>> path.read_text()
       '{"run": 0, "train/loss": null}\n'
     """
-    text = "".join(json.dumps({key: _plain(value) for key, value in row.items()}) + "\n" for row in rows)
+    text = _lines(rows)
     with path.open("a", encoding="utf-8") as file:
         file.write(text)
         file.flush()
@@ -54,17 +56,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
       >>> read_rows(path)
       [{'run': 0, 'step': 8}]
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no results table here; expected one written by experiments.sweep")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise ValueError(f"{path}: line {number} is not JSON ({error.msg})") from None
-            warnings.warn(f"{path}: the last line is cut off and left out", stacklevel=2)
+    rows, cut_off = _parse(path)
+    if cut_off:
+        warnings.warn(f"{path}: the last line is cut off and left out", stacklevel=2)
     return rows
 
 
@@ -115,14 +109,52 @@ def keep_rows(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """
     if not path.is_file():
         return
-    with warnings.catch_warnings():
-        # A cut-off last line is what a rewrite after a crash is there to remove.
-        warnings.simplefilter("ignore")
-        rows = [row for row in read_rows(path) if keep(row)]
-    scratch = path.with_suffix(".partial")
-    scratch.unlink(missing_ok=True)
-    append_rows(scratch, rows)
-    scratch.replace(path)
+    rows, cut_off = _parse(path)
+    kept = [row for row in rows if keep(row)]
+    # A cut-off last line is what a rewrite after a crash is there to remove.
+    if len(kept) < len(rows) or cut_off:
+        replace_text(path, _lines(kept))
+
+
+def gather_tables(path: Path, tables: dict[Path, set[int]]) -> None:
+    """Replaces the rows of some runs in a table by those of tables of their own, in one step.
+
+    Args:
+      path: of the table.
+      tables: from a table's path to the runs whose rows it holds; one that is not there leaves its runs alone. A row
+        that is just being written is left out.
+    """
+    there = {table: runs for table, runs in tables.items() if table.is_file()}
+    if not there:
+        return
+    replaced = set().union(*there.values())
+    before = _parse(path)[0] if path.is_file() else []
+    rows = [row for row in before if row["run"] not in replaced]
+    for table in there:
+        rows += _parse(table)[0]
+    if rows != before:
+        replace_text(path, _lines(rows))
+
+
+def _parse(path: Path) -> tuple[list[dict[str, Any]], bool]:
+    """The rows of a table, and whether its last line is cut off."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no results table here; expected one written by experiments.sweep")
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise ValueError(f"{path}: line {number} is not JSON ({error.msg})") from None
+    # A row whose newline is missing was cut off too: what is appended next would stand on its line.
+    return rows, bool(text) and not text.endswith("\n") if len(rows) == len(lines) else True
+
+
+def _lines(rows: Iterable[dict[str, Any]]) -> str:
+    return "".join(json.dumps({key: _plain(value) for key, value in row.items()}) + "\n" for row in rows)
 
 
 def _plain(value: Any) -> Any:

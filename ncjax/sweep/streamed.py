@@ -10,69 +10,91 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int, UInt8
 
 from ncjax.data import BatchBlocks, Split, stream
+from ncjax.sweep import hosts
+from ncjax.sweep.config import StreamSpec
+from ncjax.sweep.execution import Execution
+from ncjax.sweep.memory import halving_when_out_of_memory
 from ncjax.sweep.program import ProgramSpec, over_runs
-from ncjax.training import Hyper, RunInputs, RunState, measure, outputs_of, sample_order, train_block
+from ncjax.training import (
+    Hyper,
+    RunInputs,
+    RunState,
+    measure,
+    on_every_device,
+    outputs_of,
+    sample_order,
+    train_block,
+)
 
 _MOST_STEPS = 1024
 
 
-class StreamedProgram:
-    """Trains and measures a group as ``advance_group`` does, on the same batches, with the train images on the host."""
+class StreamedExecution(Execution):
+    """Trains and measures a group on the same batches as `Execution`, with the train images on the host."""
 
     def __init__(
         self,
         spec: ProgramSpec,
         mesh: Mesh,
-        hyper: Hyper,
-        seeds: Int[Array, " runs"],
+        hyper: Any,
+        seeds: Any,
+        state: Any,  # noqa: ARG002
         inputs: RunInputs,
+        num_runs: int,
         train: Split,
-        buffer_bytes: int,
+        options: StreamSpec,
         total_steps: int,
-        threads: int,
     ) -> None:
-        """Takes what the group's programs take, and from where and in what portions train images come.
+        """Takes what `Execution` takes, the data without its train images, and where these come from.
 
         Args:
           spec: what to compile for.
           mesh: over which the runs are spread.
-          hyper: with a leading runs axis.
-          seeds: one a run.
+          hyper: on the mesh, with a leading runs axis.
+          seeds: likewise.
+          state: likewise.
           inputs: the data, on every device, without the train images.
+          num_runs: of the group, those that fill it up left out.
           train: the train split on the host.
-          buffer_bytes: of a block of batches of all runs; a few blocks are under way at once.
+          options: in what portions it is read.
           total_steps: of a run.
-          threads: that read at once.
         """
-        self._programs = (spec, mesh, hyper, seeds)
-        self._inputs, self._train, self._threads = inputs, train, threads
-        batch_size = spec.train.batch_size
-        step_bytes = len(seeds) * batch_size * train.images[0].size
-        steps = max(1, min(buffer_bytes // step_bytes, _MOST_STEPS, total_steps))
+        self.slice_steps = 1
+        self.is_warm = False
+        self._num_runs = num_runs
+        self._group = (spec, mesh, hyper, seeds)
+        self._inputs, self._split, self._threads = inputs, train, options.threads
+        batch_size, all_seeds = spec.train.batch_size, np.asarray(hosts.gather(seeds))
+        step_bytes = len(all_seeds) * batch_size * train.images[0].size
+        steps = max(1, min(options.buffer_mib * 2**20 // step_bytes, _MOST_STEPS, total_steps))
 
         def order(seed: int, epoch: int) -> np.ndarray:
             return np.asarray(sample_order(jnp.int32(seed), jnp.int32(epoch), len(train)))
 
-        self._blocks = BatchBlocks(train, order, tuple(np.asarray(seeds).tolist()), batch_size, steps)
+        self._blocks = BatchBlocks(train, order, tuple(all_seeds.tolist()), batch_size, steps)
         self._count = -(-total_steps // steps)
         self._under_way: Any = None
         self._number = -1
 
-    def train(self, state: RunState, start: int, size: int) -> RunState:
-        """The states after ``size`` more steps."""
+    def _call(self, state: Any, start: int, size: int, measuring: bool) -> Any:
+        with halving_when_out_of_memory(self._num_runs):
+            if measuring:
+                return jax.block_until_ready((state, self._measured(state)))
+            return jax.block_until_ready(self._trained(state, start, size)), {}
+
+    def _trained(self, state: RunState, start: int, size: int) -> RunState:
         until = start + size
         while start < until:
             number, length = start // self._blocks.steps, self._blocks.steps
             part = min(until, (number + 1) * length) - start
             images, labels = self._block(number)
-            state = _train_on_block(*self._programs, state, self._inputs, images, labels, _int32(start), _int32(part))
+            state = _train_on_block(*self._group, state, self._inputs, images, labels, _int32(start), _int32(part))
             start += part
         return state
 
-    def measure(self, state: RunState, step: int) -> tuple[RunState, dict[str, Array]]:  # noqa: ARG002
-        """The states and the measurements [runs] by name."""
-        spec, mesh, _, seeds = self._programs
-        images, chunk = self._train.images, min(spec.measure.chunk, len(self._train))
+    def _measured(self, state: RunState) -> dict[str, Array]:
+        spec, mesh, _, seeds = self._group
+        images, chunk = self._split.images, min(spec.measure.chunk, len(self._split))
         shape = jax.ShapeDtypeStruct((chunk, *images.shape[1:]), images.dtype)
         one_run = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), state)
         widths = jax.eval_shape(functools.partial(outputs_of, spec.train), one_run, self._inputs, shape)
@@ -90,12 +112,12 @@ class StreamedProgram:
             outputs = _add_outputs(spec, mesh, state, self._inputs, outputs, portion, _int32(start))
             # No further ahead than the chunk in work: images waiting on the device would fill it.
             jax.block_until_ready(outputs)
-        return state, _measure_outputs(spec, mesh, state, self._inputs, outputs)
+        return _measure_outputs(spec, mesh, state, self._inputs, outputs)
 
     def _block(self, number: int) -> tuple[Array, Array]:
         """The block of that number; the next ones are read and copied meanwhile."""
         if self._under_way is None:
-            sharding = NamedSharding(self._programs[1], PartitionSpec("runs"))
+            sharding = NamedSharding(self._group[1], PartitionSpec("runs"))
             self._under_way = stream(self._blocks, sharding, number, self._count, self._threads)
             self._number = number - 1
         while self._number < number:
@@ -124,7 +146,8 @@ def _train_on_block(
     def one_run(run: tuple[Any, ...], shared: tuple[Any, ...]) -> RunState:
         hyper, seed, state, images, labels = run
         inputs, start, num_steps = shared
-        return train_block(spec.train, hyper, seed, state, inputs, images, labels, start, num_steps)
+        state = train_block(spec.train, hyper, seed, state, inputs, images, labels, start, num_steps)
+        return on_every_device(state)
 
     return over_runs(spec, mesh, one_run, num_shared=1)(
         (hyper, seeds, state, images, labels), (inputs, start, num_steps)

@@ -4,27 +4,33 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import ml_collections
 import numpy as np
 
 from ncjax.data import Dataset
 from ncjax.sweep import results
+from ncjax.sweep.axes import AXES
 from ncjax.sweep.environment import environment
+from ncjax.sweep.ledger import Ledger, write_ledger
+from ncjax.sweep.storage import write_json
 
 
 def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
-    """Makes sure that a workdir is free or holds the same config.
+    """Makes sure that a workdir is free, or holds the same sweep or one that this one extends.
+
+    An extension has more values on its axes or more epochs; how runs are spread over devices may differ too.
 
     Args:
       config: of the sweep to run.
       workdir: where it is to run.
 
     Raises:
-      ValueError: naming the first key that differs.
+      ValueError: naming the first key whose difference is not an extension.
 
     Example:
       >>> import tempfile
@@ -45,36 +51,89 @@ def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
     # Through JSON, so that tuples and lists compare alike.
     ours = _flat(json.loads(json.dumps(config.to_dict())))
     for key in sorted(theirs.keys() | ours.keys()):
-        if theirs.get(key) != ours.get(key):
+        before, now = theirs.get(key), ours.get(key)
+        if before != now and not _extends(key, theirs, ours):
             raise ValueError(
-                f"--workdir: {workdir} holds a sweep with config.{key}={theirs.get(key)}, this one has "
-                f"{ours.get(key)}; expected the same config or a new directory"
+                f"--workdir: {workdir} holds a sweep with config.{key}={before}, this one has {now}; expected the same "
+                f"config, one that extends it (more values on an axis, more epochs) or a new directory"
             )
 
 
+def _extends(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a key may differ: whatever names runs is compared run by run elsewhere."""
+    section = key.partition(".")[0]
+    names_runs = section in ("sweep", "sweeps") or key in {axis.home for axis in AXES.values()}
+    if names_runs or section in ("mesh", "runs_axis", "stream"):
+        return True
+    longer = now["train.epochs"] > before["train.epochs"]
+    # A schedule that is stretched over the epochs makes other runs of longer ones.
+    schedules = [value for name, value in now.items() if name.rpartition(".")[2] == "schedule"]
+    constant = all(value in (None, "constant", ["constant"]) for value in schedules)
+    return key in ("train.epochs", "measure.checkpoints", "measure.first_epoch") and longer and constant
+
+
 @contextlib.contextmanager
-def locked(workdir: Path) -> Iterator[None]:
+def locked(workdir: Path, wait: bool = False) -> Iterator[None]:
     """Keeps other processes out of a workdir, which is made if it is not there, for a ``with`` block.
 
     Args:
       workdir: of the sweep.
+      wait: until it is free.
 
     Raises:
       ValueError: if another process has it.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     with (workdir / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if wait:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        elif not _lock(file):
             raise ValueError(
                 f"--workdir: another process is running a sweep in {workdir}; wait for it or use a new directory"
-            ) from None
+            )
         yield
 
 
-def claim_workdir(config: ml_collections.ConfigDict, workdir: Path, dataset: Dataset) -> None:
-    """Writes what describes a sweep: ``config.json``, ``environment.json``, ``data.json``.
+def _lock(file: IO[str]) -> bool:
+    """Locks a file unless another process holds it for longer than the moment that a look takes."""
+    for _ in range(5):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def is_running(workdir: Path) -> bool:
+    """Whether a process is running a sweep in a workdir.
+
+    Args:
+      workdir: of the sweep.
+
+    Returns:
+      Whether its lock is held.
+
+    Example:
+      >>> import tempfile
+      >>> workdir = Path(tempfile.mkdtemp())
+      >>> with locked(workdir):
+      ...     is_running(workdir)
+      True
+      >>> is_running(workdir)
+      False
+    """
+    try:
+        with (workdir / ".lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def claim_workdir(config: ml_collections.ConfigDict, workdir: Path, dataset: Dataset, ledger: Ledger) -> None:
+    """Writes what describes a sweep: ``config.json``, ``environment.json``, ``data.json``, ``runs.json``.
 
     Where the sweep has begun before, its first environment stays and another one is added to ``resumed_in``.
 
@@ -82,11 +141,12 @@ def claim_workdir(config: ml_collections.ConfigDict, workdir: Path, dataset: Dat
       config: of the sweep.
       workdir: a directory that is there.
       dataset: that the sweep trains on.
+      ledger: of its runs.
 
     Raises:
       ValueError: if the sweep began on other data.
     """
-    description = _description(dataset)
+    description = describe_data(dataset)
     data_path, environment_path = workdir / "data.json", workdir / "environment.json"
     if (
         data_path.is_file()
@@ -105,6 +165,8 @@ def claim_workdir(config: ml_collections.ConfigDict, workdir: Path, dataset: Dat
     else:
         write_json(environment_path, present)
     write_json(data_path, description)
+    write_ledger(workdir, ledger)
+    # Last: without it the workdir counts as free.
     write_json(workdir / "config.json", config.to_dict())
 
 
@@ -128,8 +190,15 @@ def add_to_summary(workdir: Path, costs: dict[str, float], facts: dict[str, int]
     return summary
 
 
-def _description(dataset: Dataset) -> dict[str, Any]:
-    """What ``data.json`` says of a data set."""
+def describe_data(dataset: Dataset) -> dict[str, Any]:
+    """What ``data.json`` says of a data set.
+
+    Args:
+      dataset: that a sweep trains on.
+
+    Returns:
+      Its name, checksum, sizes, classes and pixel statistics.
+    """
     splits = {"train": dataset.train, "test": dataset.test, "target": dataset.target}
     digest = hashlib.sha256()
     for split in splits.values():
@@ -149,18 +218,6 @@ def _description(dataset: Dataset) -> dict[str, Any]:
         "input_mean": dataset.mean.tolist(),
         "input_std": dataset.std.tolist(),
     }
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Writes a JSON file, replacing an older one in one step.
-
-    Args:
-      path: of the file.
-      content: to write.
-    """
-    scratch = path.with_suffix(".partial")
-    scratch.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(path)
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,33 +1,50 @@
 """Training and measuring of one run, as pure functions."""
 
 from ncjax.training.chunks import images_at_once, map_chunks, map_splits
-from ncjax.training.hyper import HYPER_NAMES, Hyper
+from ncjax.training.hyper import HYPER_NAMES, TERMS, Hyper, active_terms
 from ncjax.training.inputs import RunInputs, balanced_sample, run_inputs
 from ncjax.training.measurement import MeasureSpec, measure, outputs_of
 from ncjax.training.objective import regularised_loss, sample_losses
-from ncjax.training.run import RunState, init_run, optimizer, sample_order, train_block, train_steps
-from ncjax.training.spec import Loss, TrainSpec
+from ncjax.training.optimizers import optimizer
+from ncjax.training.regularisers import squared_gradient_norm, squared_spectral_norms
+from ncjax.training.run import init_run, sample_order, train_block, train_steps
+from ncjax.training.schedules import Schedule, ScheduleName, learning_rate_factor, make_schedule
+from ncjax.training.sharding import on_every_device, split_batch
+from ncjax.training.spec import ComputeDtype, Loss, Optimizer, TrainSpec
+from ncjax.training.state import RunState
 
 __all__ = [
     "HYPER_NAMES",
+    "TERMS",
+    "ComputeDtype",
     "Hyper",
     "Loss",
     "MeasureSpec",
+    "Optimizer",
     "RunInputs",
     "RunState",
+    "Schedule",
+    "ScheduleName",
     "TrainSpec",
+    "active_terms",
     "balanced_sample",
     "images_at_once",
     "init_run",
+    "learning_rate_factor",
+    "make_schedule",
     "map_chunks",
     "map_splits",
     "measure",
+    "on_every_device",
     "optimizer",
     "outputs_of",
     "regularised_loss",
     "run_inputs",
     "sample_losses",
     "sample_order",
+    "split_batch",
+    "squared_gradient_norm",
+    "squared_spectral_norms",
     "train_block",
     "train_steps",
 ]

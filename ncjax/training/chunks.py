@@ -9,6 +9,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, UInt8
 
+from ncjax.training.sharding import split_batch
+
 Outputs = dict[str, Array]
 
 
@@ -85,7 +87,7 @@ def map_splits(
 
     def step(written: Outputs, place: Array) -> tuple[Outputs, None]:
         images = lax.switch(place[0], [read(images) for images in filled], place[1])
-        outputs = function(images)
+        outputs = function(split_batch(images))
         return {
             name: lax.dynamic_update_slice_in_dim(written[name], value, place[2], axis=0)
             for name, value in outputs.items()

@@ -25,6 +25,7 @@ class RunInputs:
       train_sample_images: these images, uint8 [k, h, w, c].
       target_images: images of classes never trained on, or None.
       target_labels: their labels, or None.
+      target_sample: those of them on which geometric complexity is measured, or None.
       target_index: their samples by class, for episodes, or None.
       mean: float32 [c], of pixels scaled to [0, 1].
       std: float32 [c], likewise.
@@ -39,6 +40,7 @@ class RunInputs:
     test_sample: Any
     target_images: Any
     target_labels: Any
+    target_sample: Any
     target_index: ClassIndex | None
     mean: Any
     std: Any
@@ -82,6 +84,7 @@ def run_inputs(dataset: Dataset, complexity_samples: int, stream_train: bool = F
         test_sample=jnp.asarray(balanced_sample(dataset.test.labels, complexity_samples)),
         target_images=None if target is None else jnp.asarray(target.images),
         target_labels=None if target is None else jnp.asarray(target.labels),
+        target_sample=None if target is None else jnp.asarray(balanced_sample(target.labels, complexity_samples)),
         target_index=None if target is None else class_index(target.labels),
         mean=jnp.asarray(dataset.mean),
         std=jnp.asarray(dataset.std),

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, UInt8
 
@@ -15,9 +16,17 @@ from ncjax.data import normalize
 from ncjax.training.chunks import images_at_once, map_splits
 from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import sample_losses
-from ncjax.training.run import RunState
+from ncjax.training.sharding import split_batch
 from ncjax.training.spec import TrainSpec
-from ncjax.transfer import ClassIndex, EpisodeSpec, accuracy_interval, episode_accuracies
+from ncjax.training.state import RunState
+from ncjax.transfer import (
+    ClassIndex,
+    EpisodeSpec,
+    IterativeHead,
+    accuracy_interval,
+    episode_results,
+    find_head,
+)
 
 
 @dataclass(frozen=True)
@@ -82,11 +91,14 @@ def measure(
             row[f"{layer}/{tap}/variance_ratio"] = metrics.variance_ratio(tap_stats)
     features = {split: outputs[split]["embedding"] for split in outputs}
     stats = {split: metrics.class_stats(features[split], labels[split], classes[split]) for split in outputs}
-    for split, report in _reports(stats, features, labels, state.params["classifier"]).items():
+    reports = _reports(stats, features, labels, models.classifier_weights(state.variables))
+    for split, complexity in _complexity(spec, state, inputs, options, stats, probe_key).items():
+        reports[split] |= complexity
+    for split, report in reports.items():
         row |= {f"{split}/{name}": value for name, value in report.items()}
-    row |= _complexity(spec, state, inputs, options, stats, probe_key)
     if options.transfer is not None and inputs.target_index is not None:
-        row |= _few_shot(features["target"], inputs.target_index, options.transfer, episode_key)
+        cdnv = reports["target"]["cdnv"]
+        row |= _few_shot(features["target"], inputs.target_index, options.transfer, episode_key, cdnv)
     return row
 
 
@@ -97,7 +109,7 @@ def _reports(
 
     A test split's own means would contain its samples.
     """
-    kernel, bias = classifier["kernel"], classifier["bias"]
+    kernel, bias = classifier
     # One piece of program for all splits: most of the time that measuring takes to compile is in this report.
     most = max(each.num_classes for each in stats.values())
     stacked = jax.tree.map(
@@ -159,50 +171,58 @@ def _complexity(
     options: MeasureSpec,
     stats: dict[str, metrics.ClassStats],
     key: Array,
-) -> dict[str, Float[Array, ""]]:
+) -> dict[str, dict[str, Float[Array, ""]]]:
     """Geometric complexity of the embedding on a sample of each split, and geometric collapse from it."""
     model = models.build(spec.model, spec.num_classes)
 
-    def estimate(images: UInt8[Array, "k h w c"]) -> metrics.Estimate:
-        method = {"method": "probes", "num_probes": options.complexity_probes, "key": key}
-        return metrics.geometric_complexity(
-            lambda x: model.apply(state.variables, x)[1]["embedding"],
-            normalize(images, inputs.mean, inputs.std),
-            **(method if options.complexity_probes else {"method": "exact"}),
-        )
+    def embed(images: Float[Array, "n h w c"]) -> Float[Array, "n d"]:
+        return model.apply(state.variables, images)[1]["embedding"]
 
     samples = {
         "train": (inputs.train_sample_images, inputs.train_labels[inputs.train_sample]),
         "test": (inputs.test_images[inputs.test_sample], inputs.test_labels[inputs.test_sample]),
     }
-    images = [images for images, _ in samples.values()]
-    if images[0].shape == images[1].shape:
-        # One piece of program for both, compiled once.
-        both = lax.map(estimate, jnp.stack(images))
-        estimates = [jax.tree.map(lambda leaf, place=place: leaf[place], both) for place in range(len(images))]
-    else:
-        estimates = [estimate(each) for each in images]
-    row = {}
-    for (split, (_, labels)), each in zip(samples.items(), estimates, strict=True):
-        by_class = metrics.class_mean_complexity(each.per_sample, labels, spec.num_classes)
-        row[f"{split}/geometric_complexity"] = each.mean
-        row[f"{split}/geometric_complexity_stderr"] = each.stderr
-        row[f"{split}/geometric_collapse_tight"] = metrics.geometric_collapse_tight(stats[split], by_class)
-        row[f"{split}/geometric_collapse_pooled"] = metrics.geometric_collapse_pooled(stats[split], each.mean)
-    return row
+    if inputs.target_images is not None:
+        samples["target"] = (inputs.target_images[inputs.target_sample], inputs.target_labels[inputs.target_sample])
+    images = jnp.concatenate([images for images, _ in samples.values()])
+    method = {"method": "probes", "num_probes": options.complexity_probes, "key": key}
+    # All splits at once: a Jacobian in the program takes seconds to compile.
+    estimate = metrics.geometric_complexity(
+        embed,
+        split_batch(normalize(images, inputs.mean, inputs.std)),
+        **(method if options.complexity_probes else {"method": "exact"}),
+    )
+    ends = np.cumsum([len(labels) for _, labels in samples.values()])
+    reports = {}
+    for squares, (split, (_, labels)) in zip(jnp.split(estimate.per_sample, ends[:-1]), samples.items(), strict=True):
+        mean = squares.mean()
+        by_class = metrics.class_mean_complexity(squares, labels, stats[split].num_classes)
+        reports[split] = {
+            "geometric_complexity": mean,
+            "geometric_complexity_stderr": squares.std(ddof=1) / squares.shape[0] ** 0.5,
+            "geometric_collapse_tight": metrics.geometric_collapse_tight(stats[split], by_class),
+            "geometric_collapse_pooled": metrics.geometric_collapse_pooled(stats[split], mean),
+        }
+    return reports
 
 
 def _few_shot(
-    features: Float[Array, "n d"], index: ClassIndex, spec: EpisodeSpec, key: Array
+    features: Float[Array, "n d"], index: ClassIndex, spec: EpisodeSpec, key: Array, cdnv: Float[Array, ""]
 ) -> dict[str, Float[Array, ""]]:
-    """Few-shot accuracy on classes never trained on."""
+    """Few-shot accuracy on classes never trained on, and the bound on the nearest class mean's error beside it."""
     row: dict[str, Any] = {}
-    result = accuracy_interval(episode_accuracies(features, index, key, spec))
-    for head_index, head in enumerate(spec.heads):
-        # The nearest class mean is the field's default head and carries no suffix.
-        suffix = "" if head == "ncm" else f"_{head}"
-        for shot_index, shots in enumerate(spec.shots):
+    results = episode_results(features, index, key, spec)
+    result = accuracy_interval(results.accuracy, results.gradient_norm)
+    assert result.gradient_norm is not None
+    for shot_index, shots in enumerate(spec.shots):
+        # Averaged over episodes of so many ways.
+        row[f"target/nearest_mean_bound_{shots}shot"] = metrics.nearest_mean_bound(cdnv, spec.ways, shots)
+        for head_index, head in enumerate(spec.heads):
+            # The nearest class mean is the field's default head and carries no suffix.
+            suffix = "" if head == "ncm" else f"_{head}"
             name = f"target/accuracy{suffix}_{shots}shot"
             row[name] = result.mean[head_index, shot_index]
             row[f"{name}_ci95"] = result.ci95[head_index, shot_index]
+            if isinstance(find_head(head), IterativeHead):
+                row[f"{name}_gradient_norm"] = result.gradient_norm[head_index, shot_index]
     return row

@@ -1,5 +1,6 @@
 """The loss that a run minimises, term by term."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -43,7 +44,7 @@ def sample_losses(
 
 
 def regularised_loss(
-    data_loss: Float[Array, ""], params: Any, hyper: Hyper, complexity: Float[Array, ""] | float = 0.0
+    data_loss: Float[Array, ""], params: Any, hyper: Hyper, penalties: Mapping[str, Any] | None = None
 ) -> Float[Array, ""]:
     """The mean loss of a batch plus the regularisers.
 
@@ -51,14 +52,17 @@ def regularised_loss(
       data_loss: mean of the samples' losses.
       params: pytree of parameters, all of them under L2.
       hyper: strengths of the terms.
-      complexity: geometric complexity of the embedding on the batch.
+      penalties: further terms at strength 1, by the names of their strengths in ``hyper``.
 
     Returns:
-      data_loss + (l2/2)·‖params‖² + gc_penalty·complexity.
+      data_loss + (l2/2)·‖params‖² + Σ strength·penalty.
 
     Example:
       >>> regularised_loss(jnp.array(1.0), {"w": jnp.array([3.0, 4.0])}, Hyper(l2=0.1)).item()
       2.25
     """
     squares = sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(params))
-    return data_loss + 0.5 * hyper.l2 * squares + hyper.gc_penalty * complexity
+    total = data_loss + 0.5 * hyper.l2 * squares
+    for name, penalty in (penalties or {}).items():
+        total += getattr(hyper, name) * penalty
+    return total

@@ -1,12 +1,17 @@
 """Few-shot transfer: how well simple heads classify frozen features of classes never trained on."""
 
 from ncjax.transfer.accuracy import (
+    EpisodeResults,
     FewShotResult,
     accuracy_interval,
+    checked_features,
     episode_accuracies,
+    episode_results,
     few_shot,
     given_episode_accuracies,
+    given_episode_results,
 )
+from ncjax.transfer.episode_file import read_episodes, write_episodes
 from ncjax.transfer.episodes import (
     ClassIndex,
     Episodes,
@@ -16,25 +21,48 @@ from ncjax.transfer.episodes import (
     sample_episode,
     sample_episodes,
 )
-from ncjax.transfer.heads import HEADS, Head, NearestMean, NearestMeanCosine, Ridge, find_head
+from ncjax.transfer.heads import HEADS, Head, IterativeHead, NearestMean, NearestMeanCosine, Ridge, find_head
+from ncjax.transfer.logistic import LogisticRegression
+from ncjax.transfer.minimise import Minimum, minimise
+from ncjax.transfer.probes import PROBE_L2, ProbeResult, knn_accuracy, linear_probe
+from ncjax.transfer.selection import RIDGE_HEADS, ChosenHead, choose_head
+from ncjax.transfer.svm import LinearSVM
 
 __all__ = [
     "HEADS",
+    "PROBE_L2",
+    "RIDGE_HEADS",
+    "ChosenHead",
     "ClassIndex",
+    "EpisodeResults",
     "EpisodeSpec",
     "Episodes",
     "FewShotResult",
     "Head",
+    "IterativeHead",
+    "LinearSVM",
+    "LogisticRegression",
+    "Minimum",
     "NearestMean",
     "NearestMeanCosine",
+    "ProbeResult",
     "Ridge",
     "accuracy_interval",
     "check_fits",
+    "checked_features",
+    "choose_head",
     "class_index",
     "episode_accuracies",
+    "episode_results",
     "few_shot",
     "find_head",
     "given_episode_accuracies",
+    "given_episode_results",
+    "knn_accuracy",
+    "linear_probe",
+    "minimise",
+    "read_episodes",
     "sample_episode",
     "sample_episodes",
+    "write_episodes",
 ]

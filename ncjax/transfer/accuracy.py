@@ -21,7 +21,7 @@ from ncjax.transfer.episodes import (
     class_index,
     sample_episode,
 )
-from ncjax.transfer.heads import Head, find_head
+from ncjax.transfer.heads import Head, IterativeHead, find_head
 
 
 class FewShotResult(NamedTuple):
@@ -31,21 +31,36 @@ class FewShotResult(NamedTuple):
         mean: mean accuracy, in [0, 1].
         ci95: half-width of the 95% t interval of the mean over episodes.
         per_episode: accuracy of each episode, along the last axis.
+        gradient_norm: of a head that iterates, the largest over the episodes at which its fit stopped, in the head's
+            unit; 0 of a head in closed form, None where it was not asked for.
     """
 
     mean: Float[Array, "*groups"]
     ci95: Float[Array, "*groups"]
     per_episode: Float[Array, "*groups episodes"]
+    gradient_norm: Float[Array, "*groups"] | None = None
 
 
-def episode_accuracies(
+class EpisodeResults(NamedTuple):
+    """What every head does on every episode.
+
+    Attributes:
+        accuracy: in [0, 1]; NaN where a score is not finite, as when a diverged network's features are not.
+        gradient_norm: where the fit of a head that iterates stopped, in the head's unit; 0 of a head in closed form.
+    """
+
+    accuracy: Float[Array, "heads shots episodes"]
+    gradient_norm: Float[Array, "heads shots episodes"]
+
+
+def episode_results(
     features: Float[ArrayLike, "n d"],
     table: ClassIndex,
     key: PRNGKeyArray,
     spec: EpisodeSpec,
     first: ScalarInt = 0,
     center: Float[ArrayLike, " d"] | None = None,
-) -> Float[Array, "heads shots episodes"]:
+) -> EpisodeResults:
     """Measures every head at every number of shots on the same randomly drawn episodes.
 
     Pure; runs under jit (with `spec` static), vmap, lax.map and shard_map, in chunks of bounded memory. Episode i
@@ -61,8 +76,7 @@ def episode_accuracies(
         center: [d], the mean of the source features for the cosine head; by default the mean of `features`.
 
     Returns:
-        Accuracies in [0, 1], in the order of `spec.heads` and `spec.shots`. NaN where a score is not finite, as when
-        a diverged network's features are not.
+        Accuracies in [0, 1] and gradient norms, in the order of `spec.heads` and `spec.shots`.
 
     Raises:
         ValueError: if shapes do not fit, or the data set is too small for the episodes.
@@ -74,7 +88,8 @@ def episode_accuracies(
         >>> labels = jnp.arange(60) % 6
         >>> features = 100.0 * jax.nn.one_hot(labels, 6)  # fully collapsed
         >>> spec = EpisodeSpec(shots=(1, 5), queries=5, episodes=20, heads=("ncm", "ridge"))
-        >>> episode_accuracies(features, class_index(labels), jax.random.key(0), spec).mean(axis=2).tolist()
+        >>> results = episode_results(features, class_index(labels), jax.random.key(0), spec)
+        >>> results.accuracy.mean(axis=2).tolist()
         [[1.0, 1.0], [1.0, 1.0]]
     """
     check_fits(table, spec)
@@ -87,22 +102,53 @@ def episode_accuracies(
     return _evaluate(features, draw, spec, center)
 
 
-def given_episode_accuracies(
+def episode_accuracies(
+    features: Float[ArrayLike, "n d"],
+    table: ClassIndex,
+    key: PRNGKeyArray,
+    spec: EpisodeSpec,
+    first: ScalarInt = 0,
+    center: Float[ArrayLike, " d"] | None = None,
+) -> Float[Array, "heads shots episodes"]:
+    """The accuracies of `episode_results` alone, with the same arguments and errors.
+
+    Args:
+        features: [n, d].
+        table: `class_index` of the n labels.
+        key: a key.
+        spec: ways, shots, queries, episodes and heads (static).
+        first: number of the first episode.
+        center: as for `episode_results`.
+
+    Returns:
+        Accuracies, in the order of `spec.heads` and `spec.shots`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> labels = jnp.arange(40) % 2
+        >>> spec = EpisodeSpec(ways=2, shots=(1,), queries=5, episodes=3)
+        >>> episode_accuracies(jax.nn.one_hot(labels, 2), class_index(labels), jax.random.key(0), spec).tolist()
+        [[[1.0, 1.0, 1.0]]]
+    """
+    return episode_results(features, table, key, spec, first, center).accuracy
+
+
+def given_episode_results(
     features: Float[ArrayLike, "n d"],
     episodes: Episodes,
     spec: EpisodeSpec,
     center: Float[ArrayLike, " d"] | None = None,
-) -> Float[Array, "heads shots episodes"]:
+) -> EpisodeResults:
     """Measures every head at every number of shots on a given list of episodes, for comparison with other software.
 
     Args:
         features: [n, d].
         episodes: support [episodes, ways, shots] and query [episodes, ways, queries], rows of `features`.
         spec: heads, shots and chunk; its other counts must be those of `episodes` (static).
-        center: as for `episode_accuracies`.
+        center: as for `episode_results`.
 
     Returns:
-        Accuracies as `episode_accuracies` returns them.
+        As `episode_results`.
 
     Raises:
         ValueError: if the episodes' shapes are not those of `spec`.
@@ -112,7 +158,7 @@ def given_episode_accuracies(
         >>> features = jnp.array([[0.0], [0.1], [1.0], [0.2]])
         >>> episodes = Episodes(support=jnp.array([[[0], [2]]]), query=jnp.array([[[1], [3]]]))
         >>> spec = EpisodeSpec(ways=2, shots=(1,), queries=1, episodes=1)
-        >>> given_episode_accuracies(features, episodes, spec).tolist()
+        >>> given_episode_results(features, episodes, spec).accuracy.tolist()
         [[[0.5]]]
     """
     shapes = {
@@ -126,7 +172,36 @@ def given_episode_accuracies(
     return _evaluate(features, lambda number: Episodes(support[number], query[number]), spec, center)
 
 
-def accuracy_interval(per_episode: Float[Array, "*groups episodes"]) -> FewShotResult:
+def given_episode_accuracies(
+    features: Float[ArrayLike, "n d"],
+    episodes: Episodes,
+    spec: EpisodeSpec,
+    center: Float[ArrayLike, " d"] | None = None,
+) -> Float[Array, "heads shots episodes"]:
+    """The accuracies of `given_episode_results` alone, with the same arguments and errors.
+
+    Args:
+        features: [n, d].
+        episodes: support and query, rows of `features`.
+        spec: heads, shots and chunk; its other counts must be those of `episodes` (static).
+        center: as for `episode_results`.
+
+    Returns:
+        Accuracies, in the order of `spec.heads` and `spec.shots`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> episodes = Episodes(support=jnp.array([[[0], [2]]]), query=jnp.array([[[1], [3]]]))
+        >>> spec = EpisodeSpec(ways=2, shots=(1,), queries=1, episodes=1)
+        >>> given_episode_accuracies(jnp.array([[0.0], [0.1], [1.0], [0.9]]), episodes, spec).tolist()
+        [[[1.0]]]
+    """
+    return given_episode_results(features, episodes, spec, center).accuracy
+
+
+def accuracy_interval(
+    per_episode: Float[Array, "*groups episodes"], gradient_norm: Float[Array, "*groups episodes"] | None = None
+) -> FewShotResult:
     """Averages accuracies over episodes, with the 95% t interval of the mean.
 
     The interval covers the draw of episodes from these features: with more episodes it shrinks to nothing. It does not
@@ -134,9 +209,10 @@ def accuracy_interval(per_episode: Float[Array, "*groups episodes"]) -> FewShotR
 
     Args:
         per_episode: accuracies; episodes along the last axis.
+        gradient_norm: where each fit stopped, or None.
 
     Returns:
-        Mean, half-width of the interval (NaN for a single episode) and the argument.
+        Mean, half-width of the interval (NaN for a single episode), the argument, and the largest gradient norm.
 
     Example:
         >>> import jax.numpy as jnp
@@ -146,10 +222,11 @@ def accuracy_interval(per_episode: Float[Array, "*groups episodes"]) -> FewShotR
     """
     episodes = per_episode.shape[-1]
     mean = per_episode.mean(axis=-1)
+    worst = None if gradient_norm is None else gradient_norm.max(axis=-1)
     if episodes < 2:
-        return FewShotResult(mean, jnp.full_like(mean, jnp.nan), per_episode)
+        return FewShotResult(mean, jnp.full_like(mean, jnp.nan), per_episode, worst)
     quantile = float(scipy.stats.t.ppf(0.975, episodes - 1))
-    return FewShotResult(mean, quantile * per_episode.std(axis=-1, ddof=1) / episodes**0.5, per_episode)
+    return FewShotResult(mean, quantile * per_episode.std(axis=-1, ddof=1) / episodes**0.5, per_episode, worst)
 
 
 def few_shot(
@@ -166,7 +243,7 @@ def few_shot(
 ) -> FewShotResult:
     """Measures how well a simple head, fitted to a few samples, classifies features of classes never trained on.
 
-    Called from the host; inside a compiled program use `class_index`, `episode_accuracies` and `accuracy_interval`,
+    Called from the host; inside a compiled program use `class_index`, `episode_results` and `accuracy_interval`,
     which this function is made of.
 
     Args:
@@ -182,7 +259,8 @@ def few_shot(
         center: [d], the mean of the source features for the cosine head; by default the mean of `features`.
 
     Returns:
-        Mean accuracy, half-width of its 95% interval over episodes, accuracy per episode [episodes].
+        Mean accuracy, half-width of its 95% interval over episodes, accuracy per episode [episodes], largest gradient
+        norm of the head's fits.
 
     Raises:
         ValueError: if shapes do not fit, features are not finite, a count or the head is unknown or out of range, there
@@ -201,7 +279,7 @@ def few_shot(
     """
     spec = EpisodeSpec(ways=ways, shots=(shots,), queries=queries, episodes=episodes, heads=(head,), chunk=chunk)
     table = class_index(labels)
-    rows = _checked_features(features, table.order.shape[0])
+    rows = checked_features(features, table.order.shape[0])
     middle = None if center is None else jnp.asarray(center, rows.dtype)
     if middle is not None and middle.shape != rows.shape[1:]:
         raise ValueError(f"center: needs shape {rows.shape[1:]} as one row of the features, got {middle.shape}")
@@ -216,10 +294,27 @@ def _compiled_few_shot(
     spec: EpisodeSpec,
     center: Float[Array, " d"] | None,
 ) -> FewShotResult:
-    return accuracy_interval(episode_accuracies(features, table, key, spec, center=center)[0, 0])
+    results = episode_results(features, table, key, spec, center=center)
+    return accuracy_interval(results.accuracy[0, 0], results.gradient_norm[0, 0])
 
 
-def _checked_features(features: ArrayLike, num_labels: int) -> Array:
+def checked_features(features: ArrayLike, num_labels: int) -> Array:
+    """Features as floats on the device, or one clear line, on the host.
+
+    Args:
+        features: [n, d].
+        num_labels: n.
+
+    Returns:
+        Floats [n, d]; integers become float32.
+
+    Raises:
+        ValueError: if the shape does not fit or a value is not finite.
+
+    Example:
+        >>> checked_features(np.ones((2, 3), int), 2).dtype
+        dtype('float32')
+    """
     rows = jnp.asarray(features)
     if rows.ndim != 2:
         raise ValueError(f"features: need shape [n, d], got {rows.shape}; flatten or pool what is more than a vector")
@@ -238,32 +333,42 @@ def _evaluate(
     draw: Callable[[Int[Array, ""]], Episodes],
     spec: EpisodeSpec,
     center: Float[ArrayLike, " d"] | None,
-) -> Float[Array, "heads shots episodes"]:
+) -> EpisodeResults:
+    features = jnp.asarray(features)
     dtype = jnp.promote_types(features.dtype, jnp.float32)
-    features = jnp.asarray(features, dtype)
+    features = features.astype(dtype)
     center = None if center is None else jnp.asarray(center, dtype)
     heads = [find_head(head) for head in spec.heads]
     prepared = [head.prepare(features, center) for head in heads]
 
-    def evaluate(number: Int[Array, ""]) -> Float[Array, "heads shots"]:
+    def evaluate(number: Int[Array, ""]) -> Float[Array, "heads shots measures"]:
         episode = draw(number)
         return jnp.stack(
-            [_accuracies(head, rows, episode, spec.shots) for head, rows in zip(heads, prepared, strict=True)]
+            [_measures(head, rows, episode, spec.shots) for head, rows in zip(heads, prepared, strict=True)]
         )
 
     num_chunks, chunk = chunk_sizes(spec, features.shape[1], dtype.itemsize)
     numbers = jnp.arange(num_chunks * chunk).reshape(num_chunks, chunk)
-    accuracies = jax.lax.map(jax.vmap(evaluate), numbers)
-    return jnp.moveaxis(accuracies.reshape(-1, len(heads), len(spec.shots))[: spec.episodes], 0, -1)
+    measures = jax.lax.map(jax.vmap(evaluate), numbers)
+    by_episode = measures.reshape(-1, len(heads), len(spec.shots), 2)[: spec.episodes]
+    return EpisodeResults(*(jnp.moveaxis(by_episode[..., measure], 0, -1) for measure in range(2)))
 
 
-def _accuracies(
+def _measures(
     head: Head, features: Float[Array, "n d"], episode: Episodes, shots: tuple[int, ...]
-) -> Float[Array, " shots"]:
+) -> Float[Array, "shots 2"]:
+    """Accuracy and gradient norm of a head at each number of shots."""
     ways, queries = episode.query.shape
     support = features[episode.support]
     query = features[episode.query].reshape(ways * queries, -1)
-    return jnp.stack([_credit(head.scores(support[:, :few], query).reshape(ways, queries, ways)) for few in shots])
+    rows = []
+    for few in shots:
+        if isinstance(head, IterativeHead):
+            scores, gradient_norm = head.solve(support[:, :few], query)
+        else:
+            scores, gradient_norm = head.scores(support[:, :few], query), jnp.zeros((), features.dtype)
+        rows.append(jnp.stack([_credit(scores.reshape(ways, queries, ways)), gradient_norm]))
+    return jnp.stack(rows)
 
 
 def _credit(scores: Float[Array, "ways queries ways"]) -> Float[Array, ""]:

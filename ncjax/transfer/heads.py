@@ -1,8 +1,8 @@
-"""Few-shot heads: classifiers fitted in closed form to the handful of labelled samples of one episode.
+"""Few-shot heads: classifiers fitted to the handful of labelled samples of one episode.
 
 A head is a frozen, hashable object with two pure methods. `prepare` sees the whole feature set once, before any
-episode; `scores` sees one episode, and the way with the largest score is the prediction. To add a head, write such a
-class and add one line to `HEADS`.
+episode; `scores` sees one episode, and the way with the largest score is the prediction. A head that iterates also has
+`solve`, which tells how far it came. To add a head, write such a class and add one line to `HEADS`.
 """
 
 import difflib
@@ -12,6 +12,10 @@ from typing import Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from ncjax.transfer.logistic import LogisticRegression
+from ncjax.transfer.precision import centered, matmul, unit_range
+from ncjax.transfer.svm import LinearSVM
 
 
 @runtime_checkable
@@ -25,6 +29,16 @@ class Head(Protocol):
         self, support: Float[Array, "ways shots d"], query: Float[Array, "queries d"]
     ) -> Float[Array, "queries ways"]:
         """Scores each query for each way from prepared features; the largest score is the prediction."""
+
+
+@runtime_checkable
+class IterativeHead(Head, Protocol):
+    """A classifier whose fit is found step by step, and which says how well it was found."""
+
+    def solve(
+        self, support: Float[Array, "ways shots d"], query: Float[Array, "queries d"]
+    ) -> tuple[Float[Array, "queries ways"], Float[Array, ""]]:
+        """The scores, and the norm of the objective's gradient where the fit stopped, in the head's own unit."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +60,14 @@ class NearestMean:
 
     def prepare(self, features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:
         """Shifts the features by `center` (default: their mean) and divides them by their largest magnitude."""
-        return _centered(features, center)
+        return centered(features, center)
 
     def scores(
         self, support: Float[Array, "ways shots d"], query: Float[Array, "queries d"]
     ) -> Float[Array, "queries ways"]:
         """Scores each query by its distance to each way's mean support."""
         means = support.mean(axis=1)
-        return _matmul(query, means.T) - 0.5 * jnp.sum(means**2, axis=1)[None, :]
+        return matmul(query, means.T) - 0.5 * jnp.sum(means**2, axis=1)[None, :]
 
 
 @dataclass(frozen=True)
@@ -77,9 +91,9 @@ class NearestMeanCosine:
 
     def prepare(self, features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:
         """Centres the features by `center` (default: their mean) and divides each by its norm."""
-        centered = _centered(features, center)
-        norms = jnp.linalg.norm(centered, axis=1, keepdims=True)
-        return jnp.where(norms == 0, 0, centered / jnp.where(norms == 0, 1, norms))
+        directions = centered(features, center)
+        norms = jnp.linalg.norm(directions, axis=1, keepdims=True)
+        return jnp.where(norms == 0, 0, directions / jnp.where(norms == 0, 1, norms))
 
     def scores(
         self, support: Float[Array, "ways shots d"], query: Float[Array, "queries d"]
@@ -129,7 +143,7 @@ class Ridge:
         """Leaves the features as they are or, if `relative`, divides them by their root mean square coordinate."""
         if not self.relative:
             return features
-        scaled = _unit_range(features)
+        scaled = unit_range(features)
         rms = jnp.sqrt(jnp.mean(scaled**2))
         return scaled / jnp.where(rms == 0, 1, rms)
 
@@ -139,14 +153,14 @@ class Ridge:
         """Scores each query by its regression onto each way's indicator."""
         ways, shots, dim = support.shape
         samples = support.reshape(ways * shots, dim)
-        gram = _matmul(samples, samples.T)
+        gram = matmul(samples, samples.T)
         # Rounding makes the Gram matrix of large features indefinite where their norms dwarf λ; this much more λ, below
         # the precision of the sum, keeps the factorisation defined.
         floor = 4 * jnp.finfo(gram.dtype).eps * jnp.trace(gram)
         penalised = gram + (self.l2 + floor) * jnp.eye(ways * shots, dtype=gram.dtype)
         targets = jnp.repeat(jnp.eye(ways, dtype=gram.dtype), shots, axis=0)
         dual = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(penalised, lower=True), targets)
-        return _matmul(query, _matmul(samples.T, dual))
+        return matmul(query, matmul(samples.T, dual))
 
 
 HEADS: dict[str, Head] = {
@@ -154,6 +168,8 @@ HEADS: dict[str, Head] = {
     "ncm_cosine": NearestMeanCosine(),
     "ridge": Ridge(),
     "ridge_relative": Ridge(relative=True),
+    "logistic": LogisticRegression(),
+    "svm": LinearSVM(),
 }
 
 
@@ -179,19 +195,3 @@ def find_head(head: str | Head) -> Head:
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         raise ValueError(f"head: unknown name {head!r}, known are {', '.join(HEADS)}{hint}")
     return HEADS[head]
-
-
-def _matmul(left: Float[Array, "a b"], right: Float[Array, "b c"]) -> Float[Array, "a c"]:
-    # Accelerators round the factors of a default matmul to fewer bits, which would flip near ties.
-    return jnp.matmul(left, right, precision=jax.lax.Precision.HIGHEST)
-
-
-def _unit_range(features: Float[Array, "n d"]) -> Float[Array, "n d"]:
-    # Squares of features below 1e-19 or above 1e19 leave the range of float32; a common factor changes no comparison.
-    largest = jnp.max(jnp.abs(features))
-    return features / jnp.where(largest == 0, 1, largest)
-
-
-def _centered(features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:
-    center = features.mean(axis=0) if center is None else center
-    return _unit_range(features - center[None, :])

@@ -26,11 +26,20 @@ def parameter_count(spec, image_shape=(32, 32, 3), num_classes=10):
         ("vgg13", "none", 9_416_010 - 2 * 2 * (64 + 128 + 256 + 512 + 512)),
         # Four blocks of 64 channels: 113,088 below the classifier, which sees 2·2·64 features at 32×32.
         ("convnet4", "batch", 113_088 + 256 * 10 + 10),
+        # MetaOptNet's and RFS's ResNet-12: 12,424,320 below the classifier (their 12.4 M).
+        ("resnet12", "batch", 12_424_320 + 640 * 10 + 10),
+        # Zagoruyko & Komodakis state 5.8 M for WRN-28-4.
+        ("wrn28_4", "batch", 5_849_050),
         ("mlp", "none", 3072 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10),
     ],
 )
 def test_standard_configurations_have_their_known_number_of_parameters(name, norm, expected):
     assert parameter_count(models.ModelSpec(name, norm=norm)) == expected
+
+
+def test_wide_resnets_of_other_widths_have_their_known_number_of_parameters():
+    # The WRN-28-10 in wide use has exactly these (10 classes).
+    assert parameter_count(models.ModelSpec("wrn28_4", widths=(160, 320, 640))) == 36_479_194
 
 
 @pytest.mark.parametrize("name", list(models.MODELS))

@@ -1,6 +1,6 @@
 import pytest
 
-from ncjax.sweep import default_config, expand, groups
+from ncjax.sweep import SWEEP_AXES, default_config, expand, groups
 
 
 def test_the_grid_is_the_product_of_the_axes_and_numbered():
@@ -31,6 +31,111 @@ def test_only_what_changes_shapes_divides_the_grid():
     config.sweep.model = ("mlp", "convnet4")
     config.sweep.seed = (0, 1)
     assert [len(group) for group in groups(expand(config))] == [4, 4, 4, 4]
+
+
+def test_what_is_compiled_divides_the_grid_and_what_is_traced_does_not():
+    config = default_config()
+    config.sweep.weight_decay = (0.0, 0.1)
+    config.sweep.warmup_epochs = (0, 2)
+    config.sweep.sam_rho = (0.0, 0.05, 0.1)
+    config.sweep.schedule = ("constant", "cosine")
+    divided = groups(expand(config))
+    assert [len(group) for group in divided] == [4, 4, 8, 8]
+    assert [group[0].train_spec(3).terms for group in divided] == [(), (), ("sam_rho",), ("sam_rho",)]
+    assert divided[1][0].columns()["schedule"] == "cosine"
+
+
+def test_every_axis_can_be_swept_and_stands_in_the_table():
+    second: dict[str, object] = {"model": "mlp", "norm": "batch", "classifier": "etf", "optimizer": "adamw"}
+    second |= {"schedule": "cosine", "loss": "mse", "nesterov": True, "batch_size": 16, "seed": 1}
+    for axis in SWEEP_AXES:
+        config, value = default_config(), second.get(axis, 0.25)
+        # Adam's betas have no place in SGD.
+        config.train.optimizer = "adamw" if axis.startswith("beta") else "sgd"
+        config.sweep[axis] = (value,)
+        assert expand(config)[0].columns()[axis] == value
+
+
+def test_a_constant_rate_does_not_depend_on_the_length_of_training():
+    config = default_config()
+    before = expand(config)
+    config.train.epochs = 90.0
+    assert expand(config) == before
+
+
+def test_zipped_axes_advance_together_and_multiply_the_others():
+    config = default_config()
+    config.sweep.l2 = (0.0, 0.1, 0.1)
+    config.sweep.learning_rate = (0.1, 0.2, 0.3)
+    config.sweep.seed = (0, 1)
+    config.sweep.zipped = (("l2", "learning_rate"),)
+    found = [(run.hyper.learning_rate, run.hyper.l2, run.seed) for run in expand(config)]
+    assert found == [(0.1, 0.0, 0), (0.1, 0.0, 1), (0.2, 0.1, 0), (0.2, 0.1, 1), (0.3, 0.1, 0), (0.3, 0.1, 1)]
+
+
+def test_explicit_points_multiply_the_axes():
+    config = default_config()
+    config.sweep.points = ({"optimizer": "adam", "learning_rate": 1e-3}, {"momentum": 0.9})
+    config.sweep.seed = (0, 1)
+    found = [(run.optimizer, run.hyper.learning_rate, run.hyper.momentum, run.seed) for run in expand(config)]
+    assert found == [("adam", 1e-3, 0.0, 0), ("adam", 1e-3, 0.0, 1), ("sgd", 0.1, 0.9, 0), ("sgd", 0.1, 0.9, 1)]
+
+
+def test_the_rows_of_a_figure_share_their_base_point():
+    config = default_config()
+    config.train.learning_rate = 0.2
+    config.sweep.seed = (0, 1)
+    config.sweeps = {
+        "rates": {"learning_rate": (0.1, 0.2)},
+        "batches": {"batch_size": (16, 32)},
+        "strengths": {"points": ({"l2": 0.0}, {"l2": 0.5, "momentum": 0.9})},
+    }
+    runs = expand(config)
+    assert [run.index for run in runs] == list(range(8))
+    by_row = {
+        name: [(run.hyper.learning_rate, run.batch_size, run.hyper.l2) for run in runs if name in run.sweeps]
+        for name in config.sweeps
+    }
+    base = [(0.2, 32, 0.0)] * 2
+    assert by_row["rates"] == [*base, *[(0.1, 32, 0.0)] * 2]
+    assert by_row["batches"] == [(0.2, 16, 0.0)] * 2 + base
+    assert by_row["strengths"] == base + [(0.2, 32, 0.5)] * 2
+    assert {run.columns()["sweep"] for run in runs} == {"rates", "batches+rates+strengths", "batches", "strengths"}
+    assert "sweep" not in expand(default_config())[0].columns()
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"lr": (0.1,)}, r"config\.sweeps\.row: got 'lr', expected one of learning_rate, "),
+        ({"momentun": (0.1,)}, r"did you mean 'momentum'"),
+        (
+            {"seed": (0,)},
+            r"config\.sweep\.seed: got \(0, 1\), expected None where config\.sweeps\.row\.seed is an axis",
+        ),
+        ({"l2": 0.1}, r"config\.sweeps\.row\.l2: got 0\.1, expected a tuple of values"),
+        ({"l2": (-1,)}, r"config\.sweeps\.row\.l2: got -1, expected a number of at least 0"),
+        ({"zipped": (("l2", "momentum"),)}, r"config\.sweeps\.row\.zipped: got 'l2', which is not swept"),
+        ({"l2": (0, 1), "zipped": (("l2", "l2"),)}, r"row\.zipped: got 'l2' more than once"),
+        ({"l2": (0, 1), "zipped": ("l2",)}, r"row\.zipped: got 'l2', expected tuples of two axes or more"),
+        (
+            {"l2": (0, 1), "momentum": (0, 0.5, 0.9), "zipped": (("l2", "momentum"),)},
+            r"row\.zipped: got 2 of l2, 3 of momentum, expected as many values of each",
+        ),
+        (
+            {"points": ({"seed": 3},)},
+            r"row\.points: got 'seed', expected only axes that config\.sweep\.seed leaves out",
+        ),
+        ({"points": ({"l": 3},)}, r"config\.sweeps\.row\.points: got 'l', expected one of"),
+        ({"points": (3,)}, r"config\.sweeps\.row\.points: got 3, expected dicts"),
+    ],
+)
+def test_a_wrong_sweep_is_named_with_what_would_be_right(section, message):
+    config = default_config()
+    config.sweep.seed = (0, 1)
+    config.sweeps = {"row": section}
+    with pytest.raises(ValueError, match=message):
+        expand(config)
 
 
 @pytest.mark.parametrize(

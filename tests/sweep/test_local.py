@@ -4,34 +4,13 @@ import json
 import pytest
 
 from ncjax import data
-from ncjax.sweep import count_compilations, default_config, local, make_mesh, read_rows, run_sweep
+from ncjax.sweep import count_compilations, group, local, make_mesh, run_sweep
+from tests.sweep.kills import rows_without_times
 
 
 @pytest.fixture
-def config():
-    config = default_config()
-    config.model.name = "mlp"
-    config.model.widths = (6, 5)
-    config.train.epochs = 4.0
-    config.train.batch_size = 4
-    config.sweep.learning_rate = (0.05, 0.2)
-    config.measure.checkpoints = 4
-    config.measure.complexity_samples = 9
-    config.transfer.ways = 2
-    config.transfer.shots = (1,)
-    config.transfer.queries = 2
-    config.transfer.episodes = 4
-    return config
-
-
-@pytest.fixture(autouse=True)
-def load_the_small_dataset(monkeypatch, small_dataset):
-    monkeypatch.setattr(data, "load", lambda _: small_dataset)
-
-
-def rows_without_times(workdir):
-    rows = read_rows(workdir / "results.jsonl")
-    return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
+def config(small_sweep_config):
+    return small_sweep_config
 
 
 @pytest.fixture
@@ -46,7 +25,7 @@ def test_there_is_one_row_for_each_run_and_checkpoint(config, finished):
 
 
 def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config, finished, tmp_path, monkeypatch):
-    workdir, write = tmp_path / "cut", local.EventFiles.write
+    workdir, write = tmp_path / "cut", group.EventFiles.write
 
     def fail_at_the_third_checkpoint(self, row):
         if row["step"] == 4:
@@ -54,7 +33,7 @@ def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config
         write(self, row)
 
     with monkeypatch.context() as patch:
-        patch.setattr(local.EventFiles, "write", fail_at_the_third_checkpoint)
+        patch.setattr(group.EventFiles, "write", fail_at_the_third_checkpoint)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(config, workdir)
     with (workdir / "results.jsonl").open("a") as file:
@@ -73,8 +52,8 @@ def test_a_finished_sweep_is_not_run_again(config, finished, tmp_path):
 
 
 def test_a_workdir_of_another_config_is_refused_and_left_alone(config, finished, tmp_path):
-    config.train.epochs = 5.0
-    with pytest.raises(ValueError, match=r"--workdir: .* config\.train\.epochs=4\.0, this one has 5\.0"):
+    config.train.epochs = 3.0
+    with pytest.raises(ValueError, match=r"--workdir: .* config\.train\.epochs=4\.0, this one has 3\.0"):
         run_sweep(config, tmp_path / "whole")
     assert rows_without_times(tmp_path / "whole") == finished
 
@@ -104,9 +83,10 @@ def test_a_batch_larger_than_the_data_is_an_error(config, tmp_path):
 
 def test_a_sweep_goes_on_with_another_number_of_devices(config, finished, tmp_path, monkeypatch):
     workdir = tmp_path / "moved"
+    config.transfer.episodes = 0
     config.sweep.seed = (0, 1, 2)
     config.sweep.learning_rate = (0.05,)
-    write = local.EventFiles.write
+    write = group.EventFiles.write
 
     def fail_at_the_third_checkpoint(self, row):
         if row["step"] == 4:
@@ -114,11 +94,11 @@ def test_a_sweep_goes_on_with_another_number_of_devices(config, finished, tmp_pa
         write(self, row)
 
     with monkeypatch.context() as patch:
-        patch.setattr(local.EventFiles, "write", fail_at_the_third_checkpoint)
-        patch.setattr(local, "make_mesh", lambda runs, _: make_mesh(runs, 2))
+        patch.setattr(group.EventFiles, "write", fail_at_the_third_checkpoint)
+        patch.setattr(group, "make_mesh", lambda runs, *_: make_mesh(runs, 2))
         with pytest.raises(KeyboardInterrupt):
             run_sweep(config, workdir)
-    monkeypatch.setattr(local, "make_mesh", lambda runs, _: make_mesh(runs, 1))
+    monkeypatch.setattr(group, "make_mesh", lambda runs, *_: make_mesh(runs, 1))
     run_sweep(config, workdir)
     rows = rows_without_times(workdir)
     assert [(row["run"], row["step"]) for row in rows] == [(r, s) for s in (0, 2, 4, 12) for r in (0, 1, 2)]
@@ -148,7 +128,7 @@ def test_other_data_under_the_same_config_is_refused(config, finished, tmp_path,
 
 def test_a_table_lost_under_its_checkpoints_is_an_error(config, finished, tmp_path):
     (tmp_path / "whole" / "results.jsonl").unlink()
-    with pytest.raises(ValueError, match="lacks 8 rows"):
+    with pytest.raises(ValueError, match="lacks 6 rows"):
         run_sweep(config, tmp_path / "whole")
 
 
@@ -166,3 +146,8 @@ def test_repeating_a_finished_sweep_keeps_what_it_cost(config, finished, tmp_pat
     after = run_sweep(config, tmp_path / "whole")
     assert after["seconds"] >= before["seconds"] > 0
     assert after["compilations"] == before["compilations"]
+
+
+def test_a_profile_of_some_steps_is_written(config, tmp_path):
+    run_sweep(config, tmp_path, profile_steps=2)
+    assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1

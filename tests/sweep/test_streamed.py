@@ -4,8 +4,11 @@ import pytest
 
 from ncjax import training
 from ncjax.sweep import default_config, make_mesh, read_config, stack_runs
-from ncjax.sweep.program import ProgramSpec, ResidentProgram, init_group, replicate
-from ncjax.sweep.streamed import StreamedProgram
+from ncjax.sweep import streamed as module
+from ncjax.sweep.config import StreamSpec
+from ncjax.sweep.execution import Execution
+from ncjax.sweep.program import ProgramSpec, init_group, replicate
+from ncjax.sweep.streamed import StreamedExecution
 from ncjax.training import Hyper, MeasureSpec
 
 STEPS = 7
@@ -18,12 +21,14 @@ def programs(small_spec, small_inputs, small_dataset):
     spec = ProgramSpec(small_spec, MeasureSpec(chunk=7, target_classes=2), (4, 4, 1))
     mesh = make_mesh(3, max_devices=2)
     hyper, seeds = stack_runs(mesh, [Hyper(0.05), Hyper(0.2), Hyper(0.1)], [0, 0, 5])
-    resident = ResidentProgram(spec, mesh, hyper, seeds, replicate(mesh, small_inputs))
+    shared = (spec, mesh, hyper, seeds, init_group(spec, mesh, hyper, seeds))
+    resident = Execution(*shared, replicate(mesh, small_inputs), 3)
     without_images = replicate(mesh, training.run_inputs(small_dataset, 9, stream_train=True))
-    block_bytes = 2 * 4 * small_spec.batch_size * 16
-    streamed = StreamedProgram(
-        spec, mesh, hyper, seeds, without_images, small_dataset.train, block_bytes, STEPS, threads=2
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_MOST_STEPS", 2)
+        streamed = StreamedExecution(
+            *shared, without_images, 3, small_dataset.train, StreamSpec("always", buffer_mib=1, threads=2), STEPS
+        )
     return lambda: init_group(spec, mesh, hyper, seeds), resident, streamed
 
 

@@ -12,7 +12,7 @@ from ncjax.transfer import EpisodeSpec
 OPTIONS = MeasureSpec(
     chunk=4,
     complexity_probes=0,
-    transfer=EpisodeSpec(ways=2, shots=(1, 2), queries=3, episodes=5, heads=("ncm", "ridge")),
+    transfer=EpisodeSpec(ways=2, shots=(1, 2), queries=3, episodes=5, heads=("ncm", "ridge", "logistic")),
     target_classes=2,
 )
 
@@ -43,8 +43,10 @@ def test_every_promised_column_is_there_and_finite(row):
     complexity += ["geometric_collapse_tight", "geometric_collapse_pooled"]
     both = [*collapse, *complexity, "nc3", "nc4", "ncc_error", "loss", "error", "nc2_equinorm_classifier"]
     expected = {f"{split}/{name}" for split in ("train", "test") for name in both}
-    expected |= {f"target/{name}" for name in collapse} | {"test/strong_variance", "test/weak_variance"}
-    expected |= {f"target/accuracy{head}_{shots}shot" for head in ("", "_ridge") for shots in (1, 2)}
+    expected |= {f"target/{name}" for name in [*collapse, *complexity]} | {"test/strong_variance", "test/weak_variance"}
+    expected |= {f"target/accuracy{head}_{shots}shot" for head in ("", "_ridge", "_logistic") for shots in (1, 2)}
+    expected |= {f"target/{name}_{shots}shot" for name in ("nearest_mean_bound",) for shots in (1, 2)}
+    expected |= {"target/accuracy_logistic_2shot_gradient_norm"}
     expected |= {
         f"{layer}/{tap}/variance_ratio" for layer in ("layer", "test_layer") for tap in ("dense1", "embedding")
     }
@@ -77,12 +79,20 @@ def test_nearest_means_on_the_test_split_are_those_of_train(row, small_inputs, s
     np.testing.assert_allclose(row["test/ncc_error"], np.mean(nearest != small_inputs.test_labels), atol=1e-6)
 
 
-def test_geometric_complexity_is_the_mean_squared_jacobian_on_the_sample(row, embed, small_inputs):
-    images = normalised(np.asarray(small_inputs.train_images)[np.asarray(small_inputs.train_sample)], small_inputs)
-    jacobians = jax.vmap(jax.jacrev(lambda x: embed(x[None])[0]))(images)
-    np.testing.assert_allclose(
-        row["train/geometric_complexity"], np.square(jacobians).sum(axis=(1, 2, 3, 4)).mean(), rtol=1e-4
-    )
+@pytest.mark.parametrize("split", ["train", "test", "target"])
+def test_geometric_complexity_is_the_mean_squared_jacobian_on_the_sample(row, embed, small_inputs, split):
+    images, sample = (np.asarray(getattr(small_inputs, f"{split}_{part}")) for part in ("images", "sample"))
+    jacobians = jax.vmap(jax.jacrev(lambda x: embed(x[None])[0]))(normalised(images[sample], small_inputs))
+    squares = np.square(np.asarray(jacobians, np.float64)).sum(axis=(1, 2, 3, 4))
+    np.testing.assert_allclose(row[f"{split}/geometric_complexity"], squares.mean(), rtol=1e-4)
+    stderr = squares.std(ddof=1) / np.sqrt(len(sample))
+    np.testing.assert_allclose(row[f"{split}/geometric_complexity_stderr"], stderr, rtol=1e-3)
+
+
+def test_the_nearest_mean_bound_is_that_of_the_episodes_ways_and_shots(row):
+    for shots in (1, 2):
+        bound = 16 * (2 - 1) * (1 + 2 / shots) * row["target/cdnv"]
+        np.testing.assert_allclose(row[f"target/nearest_mean_bound_{shots}shot"], bound, rtol=1e-6)
 
 
 def test_complexity_by_probes_agrees_with_the_exact_value_within_its_error(small_spec, small_inputs, state, row):

@@ -28,5 +28,6 @@ def test_an_unknown_loss_is_named():
 
 def test_every_term_of_the_objective_counts_once():
     params = {"a": jnp.array([1.0, 2.0]), "b": jnp.array([[2.0]])}
-    total = regularised_loss(jnp.array(0.5), params, Hyper(l2=0.2, gc_penalty=0.1), complexity=jnp.array(3.0))
-    np.testing.assert_allclose(total, 0.5 + 0.5 * 0.2 * 9 + 0.1 * 3, rtol=1e-6)
+    hyper = Hyper(l2=0.2, gc_penalty=0.1, spectral_penalty=0.3)
+    total = regularised_loss(jnp.array(0.5), params, hyper, {"gc_penalty": 3.0, "spectral_penalty": 2.0})
+    np.testing.assert_allclose(total, 0.5 + 0.5 * 0.2 * 9 + 0.1 * 3 + 0.3 * 2, rtol=1e-6)

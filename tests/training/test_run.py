@@ -90,7 +90,7 @@ def test_batch_normalisation_moves_its_averages_towards_the_batch(small_spec, sm
 
 
 def test_the_complexity_penalty_changes_the_step_only_where_its_strength_is_above_zero(small_spec, small_inputs):
-    spec = dataclasses.replace(small_spec, penalise_complexity=True)
+    spec = dataclasses.replace(small_spec, terms=("gc_penalty",))
     plain = run(small_spec, small_inputs)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7),

@@ -18,6 +18,7 @@ from ncjax.transfer import (
     accuracy_interval,
     class_index,
     episode_accuracies,
+    episode_results,
     few_shot,
     given_episode_accuracies,
     sample_episodes,
@@ -28,6 +29,8 @@ FEATURES = np.random.default_rng(0).normal(size=(LABELS.size, 6)).astype(np.floa
 FEATURES += np.random.default_rng(1).normal(size=(7, 6)).astype(np.float32)[LABELS]
 SPEC = EpisodeSpec(ways=4, shots=(1, 3), queries=5, episodes=50, heads=("ncm", "ncm_cosine", "ridge"))
 KEY = jax.random.key(7)
+# The machine is left to tests of its own: it is solved outside the program, an episode at a time.
+COMPILED = tuple(head for head in HEADS if head != "svm")
 
 measure = jax.jit(episode_accuracies, static_argnames="spec")
 measure_given = jax.jit(given_episode_accuracies, static_argnames="spec")
@@ -78,7 +81,7 @@ def test_error_on_gaussians_is_below_the_bound_by_cdnv() -> None:
 def test_noise_is_at_chance_for_every_head() -> None:
     labels = np.arange(6_000) % 6
     noise = np.random.default_rng(4).normal(size=(labels.size, 8)).astype(np.float32)
-    spec = EpisodeSpec(ways=5, shots=(1, 5), queries=15, episodes=1_000, heads=tuple(HEADS))
+    spec = EpisodeSpec(ways=5, shots=(1, 5), queries=15, episodes=1_000, heads=COMPILED)
     accuracies = measure(noise, class_index(labels), KEY, spec)
     for per_episode in accuracies.reshape(-1, spec.episodes):
         assert abs(float(per_episode.mean()) - 0.2) < 4 * standard_error(per_episode, 20, 1_000)
@@ -86,7 +89,7 @@ def test_noise_is_at_chance_for_every_head() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -3.7, 1e4])
 def test_equal_features_score_exactly_chance(value: float) -> None:
-    spec = EpisodeSpec(ways=5, shots=(1, 3), queries=5, episodes=20, heads=tuple(HEADS))
+    spec = EpisodeSpec(ways=5, shots=(1, 3), queries=5, episodes=20, heads=COMPILED)
     accuracies = measure(np.full((100, 6), value, np.float32), class_index(np.arange(100) % 5), KEY, spec)
     np.testing.assert_allclose(accuracies, 0.2, rtol=1e-6)
 
@@ -178,6 +181,19 @@ def test_runs_measured_together_score_as_each_alone(over_runs) -> None:
 
 def test_features_that_are_not_finite_score_nan_inside_a_program() -> None:
     assert bool(jnp.isnan(measure(np.full_like(FEATURES, np.inf), class_index(LABELS), KEY, SPEC)).all())
+
+
+def test_fits_say_how_well_they_converged() -> None:
+    spec = EpisodeSpec(ways=4, shots=(1, 3), queries=5, episodes=20, heads=("ncm", "logistic"))
+    norms = jax.jit(episode_results, static_argnames="spec")(FEATURES, class_index(LABELS), KEY, spec).gradient_norm
+    assert bool((norms[0] == 0).all())
+    assert bool(((norms[1] > 0) & (norms[1] <= 1e-5)).all())
+
+
+def test_the_svm_head_works_inside_a_program() -> None:
+    features = np.eye(7, dtype=np.float32)[LABELS]
+    result = few_shot(features, LABELS, KEY, ways=4, shots=3, queries=5, episodes=9, head="svm")
+    assert float(result.mean) == 1
 
 
 def test_center_is_subtracted_before_the_cosine() -> None:

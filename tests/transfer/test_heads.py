@@ -2,11 +2,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression as ReferenceLogistic
 from sklearn.linear_model import Ridge as ReferenceRidge
 from sklearn.neighbors import NearestCentroid
 from sklearn.preprocessing import normalize
+from sklearn.svm import LinearSVC
 
-from ncjax.transfer import HEADS, NearestMean, NearestMeanCosine, Ridge, find_head
+from ncjax.transfer import (
+    HEADS,
+    LinearSVM,
+    LogisticRegression,
+    NearestMean,
+    NearestMeanCosine,
+    Ridge,
+    choose_head,
+    find_head,
+)
 
 SHAPES = [(2, 1, 3), (5, 1, 8), (5, 5, 64), (3, 10, 4)]  # ways, shots, d; the last has more supports than features
 
@@ -58,6 +69,46 @@ def test_ridge_scores_equal_scikit_learn(ways: int, shots: int, dim: int, l2: fl
     np.testing.assert_allclose(scores, expected, atol=3e-4 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("l2", [0.1, 1.0])
+@pytest.mark.parametrize(("ways", "shots", "dim"), [(5, 5, 64), (3, 10, 4)])
+def test_logistic_probabilities_equal_scikit_learn(ways: int, shots: int, dim: int, l2: float) -> None:
+    support, query = episode(ways, shots, dim)
+    head = LogisticRegression(l2)
+    prepared = head.prepare(jnp.concatenate([support.reshape(-1, dim), query]), None)
+    scores, gradient_norm = jax.jit(head.solve)(
+        prepared[: ways * shots].reshape(ways, shots, dim), prepared[ways * shots :]
+    )
+    reference = ReferenceLogistic(C=1 / l2, tol=1e-10, max_iter=10_000)
+    reference.fit(normalize(support.reshape(-1, dim).astype(np.float64)), np.repeat(np.arange(ways), shots))
+    # The objective is λ-strongly convex in the kernel: it lies within ‖gradient‖/λ of the minimum, and logits of unit
+    # queries with it; the unit of the gradient norm is below 2·ways·shots. Rounding adds far less.
+    tolerance = 2e-5 * ways * shots / l2
+    assert float(gradient_norm) <= 1e-5
+    expected = reference.predict_proba(normalize(query.astype(np.float64)))
+    np.testing.assert_allclose(jax.nn.softmax(scores, axis=1), expected, atol=tolerance)
+
+
+def test_svm_margins_equal_scikit_learn_on_the_features_themselves() -> None:
+    support, query = episode(5, 5, 64)
+    reference = LinearSVC(C=0.1, multi_class="crammer_singer", fit_intercept=False, tol=1e-8, random_state=0)
+    reference.fit(support.reshape(-1, 64).astype(np.float64), np.repeat(np.arange(5), 5))
+    expected = reference.decision_function(query.astype(np.float64))
+    scores = LinearSVM().scores(jnp.asarray(support), jnp.asarray(query))
+    # Ours stops at liblinear's default tolerance of 1e-4 on a dual whose entries lie below C.
+    np.testing.assert_allclose(scores, expected, atol=1e-2 * np.abs(expected).max())
+
+
+def test_the_ridge_of_the_validation_episodes_is_the_best_of_the_candidates() -> None:
+    # One direction tells the classes apart, thirty louder ones do not: only a weak penalty finds it at ten shots.
+    labels = np.repeat(np.arange(4), 40)
+    noise = np.random.default_rng(0).normal(size=(160, 31))
+    features = np.concatenate([noise[:, :1] / 10 + labels[:, None], noise[:, 1:]], axis=1).astype(np.float32)
+    candidates = (Ridge(1e6), Ridge(10.0), Ridge(1e7))
+    chosen = choose_head(features, labels, jax.random.key(0), candidates, ways=4, shots=10, episodes=50)
+    assert chosen.head == candidates[int(chosen.accuracy.argmax())]
+    assert chosen.accuracy.max() > chosen.accuracy.min()
+
+
 def test_relative_ridge_is_ridge_in_units_of_the_mean_square() -> None:
     features = jax.random.normal(jax.random.key(0), (50, 6)) * 3 + 1
     head = Ridge(l2=2.0, relative=True)
@@ -68,10 +119,11 @@ def test_relative_ridge_is_ridge_in_units_of_the_mean_square() -> None:
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-6, 1.0, 1e6, 1e30])
-@pytest.mark.parametrize("name", ["ncm", "ncm_cosine", "ridge_relative"])
+@pytest.mark.parametrize("name", ["ncm", "ncm_cosine", "ridge_relative", "logistic"])
 def test_predictions_do_not_depend_on_the_scale(name: str, scale: float) -> None:
     head, features = HEADS[name], jax.random.normal(jax.random.key(1), (90, 6))
 
+    @jax.jit
     def predictions(features: jax.Array) -> jax.Array:
         prepared = head.prepare(features, None)
         return head.scores(prepared[:15].reshape(5, 3, 6), prepared[15:]).argmax(axis=1)
@@ -100,6 +152,20 @@ def test_ridge_is_finite_where_lambda_is_below_rounding() -> None:
 def test_ridge_names_a_bad_lambda(l2: float) -> None:
     with pytest.raises(ValueError, match="l2: the ridge head needs a positive, finite number"):
         Ridge(l2)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (LogisticRegression, {"l2": 0.0}, "l2: the logistic head needs a positive, finite number, got 0.0"),
+        (LogisticRegression, {"tolerance": -1.0}, "tolerance: the logistic head needs a positive"),
+        (LogisticRegression, {"max_steps": 0}, "max_steps: the logistic head needs at least 1, got 0"),
+        (LinearSVM, {"c": float("inf")}, "c: the svm head needs a positive, finite number, got inf"),
+    ],
+)
+def test_heads_name_a_bad_option(make, options: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**options)
 
 
 @pytest.mark.parametrize(("name", "nearest"), [("nmc", "ncm"), ("rigde", "ridge"), ("cosine", "ncm_cosine")])

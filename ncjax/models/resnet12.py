@@ -1,0 +1,64 @@
+"""The twelve-layer residual network of few-shot work."""
+
+import functools
+
+import flax.linen as nn
+import jax
+from jaxtyping import Array, Float
+
+from ncjax.models.blocks import ConvNormRelu, Norm, Taps, max_pool_2x2
+from ncjax.models.classifier import Classifier, classify
+from ncjax.models.convolution import Lowering
+
+_SLOPE = 0.1
+
+
+class WideBlock(nn.Module):
+    """Three 3×3 convolutions with leaky ReLU, a 1×1 convolution as shortcut, and a 2×2 max-pool."""
+
+    features: int
+    norm: Norm
+    lowering: Lowering
+
+    @nn.compact
+    def __call__(self, maps: Float[Array, "n h w c"], train: bool) -> Float[Array, "n oh ow features"]:
+        """Applies the block to feature maps, channels last."""
+        # A convolution followed by a normalisation needs no bias; without one it keeps it.
+        bias = self.norm == "none"
+        layer = functools.partial(ConvNormRelu, self.features, self.norm, self.lowering, use_bias=bias, relu=False)
+        out = maps
+        for index in (1, 2):
+            out = jax.nn.leaky_relu(layer(name=f"conv{index}")(out, train), _SLOPE)
+        out = layer(name="conv3")(out, train) + layer(kernel_size=1, name="shortcut")(maps, train)
+        return max_pool_2x2(jax.nn.leaky_relu(out, _SLOPE))
+
+
+class ResNet12(nn.Module):
+    """ResNet-12 as in MetaOptNet (Lee et al. 2019, arXiv 1904.03758) and RFS (Tian et al. 2020, arXiv 2003.11539).
+
+    Four blocks of 64, 160, 320 and 640 channels; the embedding is the average-pooled last block. DropBlock, with which
+    those works regularise the last two blocks, is left out. Taps: ``block1``, ``block2``, ``block3``, ``embedding``.
+    """
+
+    num_classes: int
+    widths: tuple[int, ...] = (64, 160, 320, 640)
+    norm: Norm = "batch"
+    lowering: Lowering = "auto"
+    classifier: Classifier = "learned"
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
+        """Maps images, channels last, to (logits, taps)."""
+        if min(images.shape[1:3]) < 2 ** len(self.widths):
+            raise ValueError(
+                f"images: got {images.shape[1]}x{images.shape[2]} pixels, a network of {len(self.widths)} blocks "
+                f"halves them {len(self.widths)} times and needs at least {2 ** len(self.widths)}"
+            )
+        maps, taps = images, Taps()
+        for index, width in enumerate(self.widths, start=1):
+            maps = WideBlock(width, self.norm, self.lowering, name=f"block{index}")(maps, train)
+            taps[f"block{index}"] = maps
+        del taps[f"block{len(self.widths)}"]
+        embedding = maps.mean(axis=(1, 2))
+        taps["embedding"] = embedding
+        return classify(embedding, self.num_classes, self.classifier), taps

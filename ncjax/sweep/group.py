@@ -1,0 +1,356 @@
+"""One group of a sweep: from its newest checkpoint to its end, measuring on the way."""
+
+import contextlib
+import dataclasses
+import functools
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from ncjax import data, models
+from ncjax.sweep import hosts, results
+from ncjax.sweep.checkpoints import GroupCheckpoints
+from ncjax.sweep.config import StreamSpec, SweepPlan
+from ncjax.sweep.environment import device_memory_bytes
+from ncjax.sweep.event_files import EventFiles
+from ncjax.sweep.execution import Execution, step_flops
+from ncjax.sweep.grid import Run
+from ncjax.sweep.memory import TooLarge
+from ncjax.sweep.program import (
+    ProgramSpec,
+    init_group,
+    make_mesh,
+    replicate,
+    resolve_batch_devices,
+    resolve_sharing,
+    spread_runs,
+    stack_runs,
+)
+from ncjax.sweep.progress import Progress
+from ncjax.sweep.schedule import steps_at
+from ncjax.sweep.signals import StopRequest, SweepStopped
+from ncjax.sweep.streamed import StreamedExecution
+from ncjax.training import RunInputs
+
+# Seconds of training after which the state is saved even where nothing is measured.
+_SAVE_SECONDS = 300.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Runs that share a program, and when they are measured.
+
+    Attributes:
+      number: of its directory of checkpoints.
+      runs: by their numbers in the results table.
+      size: runs that the program is compiled for.
+      spec: what the program is compiled for.
+      mesh: over which the runs are spread.
+      train: the train split, to be streamed from the host; None where it lies on the devices.
+      stream: how it is streamed.
+      steps: at which they are measured, ascending from 0.
+      steps_per_epoch: of these runs.
+    """
+
+    number: int
+    runs: tuple[Run, ...]
+    size: int
+    spec: ProgramSpec
+    mesh: Mesh
+    train: data.Split | None
+    stream: StreamSpec
+    steps: tuple[int, ...]
+    steps_per_epoch: int
+
+    def samples(self, steps: int) -> int:
+        """Training samples that all runs together see in so many steps."""
+        return len(self.runs) * steps * self.spec.train.batch_size
+
+    def checkpoints(self, workdir: Path) -> Path:
+        """The directory of its checkpoints."""
+        return workdir / "checkpoints" / f"group_{self.number:03d}"
+
+
+def make_group(
+    plan: SweepPlan, runs: tuple[Run, ...], dataset: data.Dataset, number: int, size: int, epochs: tuple[float, ...]
+) -> Group:
+    """Makes a group of runs, and finds what is wrong with its network or its batch size.
+
+    Args:
+      plan: of the sweep.
+      runs: that share a program.
+      dataset: to train on.
+      number: of the group.
+      size: runs that the program is compiled for.
+      epochs: at which to measure.
+
+    Returns:
+      The group.
+
+    Raises:
+      ValueError: naming the key of the config that does not fit the data.
+    """
+    batch_size = runs[0].batch_size
+    steps_per_epoch = len(dataset.train) // batch_size
+    if not steps_per_epoch:
+        raise ValueError(
+            f"config.train.batch_size: got {batch_size}, expected at most the {len(dataset.train)} training "
+            f"samples of {dataset.name}"
+        )
+    train = runs[0].train_spec(dataset.train.num_classes, **plan.train)
+    height, width, channels = dataset.train.images.shape[1:]
+    spec = ProgramSpec(train, plan.measure, (height, width, channels), resolve_sharing(plan.runs_axis))
+    with naming("config.model", ("classifier",)):
+        # The shapes alone tell whether the network takes these images.
+        model = models.build(train.model, train.num_classes)
+        jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), spec.image_shape))
+    mesh = make_mesh(size, plan.mesh_runs, resolve_batch_devices(plan.mesh_batch, size, batch_size, plan.mesh_runs))
+    streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
+    split, steps = dataset.train if streamed else None, steps_at(epochs, steps_per_epoch)
+    return Group(number, runs, size, spec, mesh, split, plan.stream, steps, steps_per_epoch)
+
+
+@contextlib.contextmanager
+def naming(section: str, keys: tuple[str, ...]) -> Iterator[None]:
+    """Makes the errors of a ``with`` block begin with the section of the config that they are about.
+
+    Args:
+      section: of the config, dotted.
+      keys: of the section, by which a message may begin already.
+
+    Raises:
+      ValueError: what was raised, with the section before it.
+    """
+    try:
+        yield
+    except ValueError as error:
+        first_word = str(error).partition(" ")[0].rstrip(":")
+        raise ValueError(f"{section}.{error}" if first_word in keys else f"{section}: {error}") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What a group works with.
+
+    Attributes:
+      workdir: of the sweep.
+      table: of results, to which rows are appended.
+      progress: to tell.
+      stop: asked between slices of training.
+      runs_per_program: most runs to try at once; 0 for no limit.
+      profile_steps: steps of training of which to write a profile; 0 for none.
+    """
+
+    workdir: Path
+    table: Path
+    progress: Progress
+    stop: StopRequest
+    runs_per_program: int = 0
+    profile_steps: int = 0
+
+
+def run_group(group: Group, inputs: RunInputs, around: Surroundings) -> None:
+    """Advances a group from its newest checkpoint to its end, measuring on the way.
+
+    Args:
+      group: to run.
+      inputs: the data.
+      around: what it works with.
+
+    Raises:
+      SweepStopped: once the state is saved, if a stop was requested.
+      TooLarge: if so many runs do not fit into memory; what is saved stays.
+    """
+    with contextlib.ExitStack() as stack:
+        checkpoints = None
+        if hosts.is_writer():
+            checkpoints = stack.enter_context(GroupCheckpoints(group.checkpoints(around.workdir)))
+
+        def is_finished() -> bool:
+            newest = checkpoints.latest_step() if checkpoints else None
+            return newest == group.steps[-1] and _settle_rows(around.table, group, newest)
+
+        if hosts.shared(is_finished):
+            around.progress.skip(group.samples(group.steps[-1]))
+            return
+        if 0 < around.runs_per_program < len(group.runs):
+            raise TooLarge(around.runs_per_program, f"config.mesh.runs_per_program={around.runs_per_program}")
+        _Course(group, inputs, around, checkpoints).run()
+
+
+class _Course:
+    """A group on its way: its state, where it stands, and who is told.
+
+    Only the process that writes has checkpoints.
+    """
+
+    def __init__(
+        self, group: Group, inputs: RunInputs, around: Surroundings, checkpoints: GroupCheckpoints | None
+    ) -> None:
+        self.group, self.around, self.checkpoints = group, around, checkpoints
+        self.events = EventFiles(around.workdir / "tensorboard")
+        self.profile_steps = around.profile_steps
+        hypers, seeds = [run.hyper for run in group.runs], [run.seed for run in group.runs]
+        self.hyper, self.seeds = stack_runs(group.mesh, hypers, seeds, group.size)
+        newest, self.state = self._begin()
+        self.measured = hosts.shared(lambda: _settle_rows(around.table, group, newest))
+        self.step = newest or 0
+        around.progress.begin(group.samples(self.step), len(group.runs) * step_flops(group.spec))
+        everywhere = replicate(group.mesh, inputs)
+        arguments = (group.spec, group.mesh, self.hyper, self.seeds, self.state, everywhere, len(group.runs))
+        self.execution: Execution
+        if group.train is None:
+            self.execution = Execution(*arguments)
+        else:
+            self.execution = StreamedExecution(*arguments, group.train, group.stream, group.steps[-1])
+
+    def _begin(self) -> tuple[int | None, Any]:
+        """The newest state there is."""
+        group, mesh, checkpoints = self.group, self.group.mesh, self.checkpoints
+        like = jax.eval_shape(functools.partial(init_group, group.spec, mesh), self.hyper, self.seeds)
+
+        def read() -> Any:
+            if checkpoints is None or checkpoints.latest_step() is None:
+                return None
+            return checkpoints.restore(like, len(group.runs))
+
+        saved = hosts.shared(read)
+        if saved is None:
+            return None, init_group(group.spec, mesh, self.hyper, self.seeds)
+        step, state, damage = saved
+        if damage is not None:
+            self.around.progress.say(f"group {group.number}: {damage}")
+        return step, spread_runs(mesh, state, group.size)
+
+    def run(self) -> None:
+        """Trains to each step at which to measure, and measures."""
+        for until in self.group.steps:
+            if until > self.step or (until == self.step and not self.measured):
+                seconds = self._train(until)
+                self._measure(seconds)
+
+    def _train(self, until: int) -> float:
+        """Trains and returns the seconds that it took."""
+        began = saved = time.perf_counter()
+        while self.step < until:
+            due = time.perf_counter() - saved > _SAVE_SECONDS
+            size = self.profile_steps if self.profile_steps and self.execution.is_warm else self.execution.slice_steps
+            size = self._heed(min(until - self.step, size), due)
+            if due:
+                saved = time.perf_counter()
+            if size == self.profile_steps and self.execution.is_warm:
+                self.profile_steps = 0
+                with jax.profiler.trace(str(self.around.workdir / "profile")):
+                    self.state = self.execution.train(self.state, self.step, size)
+                self.around.progress.say(f"profile of {size} steps: {self.around.workdir / 'profile'}")
+            else:
+                self.state = self.execution.train(self.state, self.step, size)
+            self.step += size
+            place = f"group {self.group.number}, step {self.step}/{self.group.steps[-1]}"
+            self.around.progress.advance(self.group.samples(size), place, size)
+        return time.perf_counter() - began
+
+    def _measure(self, train_seconds: float) -> None:
+        began = time.perf_counter()
+        self.state, measured = self.execution.measure(self.state, self.step)
+        values = hosts.gather(measured)
+        seconds = {"time/train_seconds": train_seconds, "time/measure_seconds": time.perf_counter() - began}
+        if hosts.is_writer():
+            rows = [_row(self.group, position, self.step, values) | seconds for position in range(len(self.group.runs))]
+            # Rows are on the disk before the checkpoint that covers them is, so rows past it are made again.
+            results.append_rows(self.around.table, rows)
+            for row in rows:
+                self.events.write(row)
+        self._save()
+        self._heed(0)
+
+    def _save(self) -> None:
+        state = self.state
+        if jax.process_count() > 1:
+            state = hosts.gather(state)
+        if self.checkpoints is not None:
+            self.checkpoints.save(self.step, jax.tree.map(lambda leaf: leaf[: len(self.group.runs)], state))
+
+    def _heed(self, size: int, due: bool = False) -> int:
+        """Saves if that is due, saves and ends if someone has asked to stop; returns the size that all agree on."""
+        going = 0 if self.around.stop.signal is not None else 1
+        size, going, not_due = hosts.agree(size, going, 0 if due else 1)
+        if not going or not not_due:
+            self._save()
+        if not going:
+            if self.checkpoints is not None:
+                self.checkpoints.wait()
+            where = f"group {self.group.number} saved at step {self.step} of {self.group.steps[-1]}"
+            raise SweepStopped(f"{self.around.stop.signal or 'another process was stopped'}: {where}")
+        return size
+
+
+def divide_checkpoints(whole: Group, parts: Sequence[Group], workdir: Path) -> None:
+    """Writes the newest state of a group as the states of the groups into which it was divided.
+
+    Args:
+      whole: the group that was; nothing happens if it has no checkpoint.
+      parts: the groups that are, with its runs in its order.
+      workdir: of the sweep.
+    """
+    with GroupCheckpoints(whole.checkpoints(workdir)) as checkpoints:
+        if checkpoints.latest_step() is None:
+            return
+        hyper, seeds = [run.hyper for run in whole.runs], [run.seed for run in whole.runs]
+        stacked = stack_runs(whole.mesh, hyper, seeds, whole.size)
+        like = jax.eval_shape(functools.partial(init_group, whole.spec, whole.mesh), *stacked)
+        step, state, _ = checkpoints.restore(like, len(whole.runs))
+    first = 0
+    for part in parts:
+        # What an earlier attempt that was cut short left there.
+        shutil.rmtree(part.checkpoints(workdir), ignore_errors=True)
+        own = slice(first, first + len(part.runs))
+        with GroupCheckpoints(part.checkpoints(workdir)) as checkpoints:
+            checkpoints.save(step, jax.tree.map(lambda leaf, own=own: leaf[own], state))
+        first += len(part.runs)
+
+
+def _settle_rows(table: Path, group: Group, step: int | None) -> bool:
+    """Drops a group's rows past its checkpoint, and makes sure that those before it are there.
+
+    Returns:
+      Whether the runs are measured at the checkpoint, if its step is one to measure at.
+    """
+    ours = {run.index for run in group.runs}
+    results.keep_rows(table, lambda _: True)
+    rows = results.read_rows(table) if table.is_file() else []
+    there = {(row["run"], row["step"]) for row in rows}
+    # A state that was saved on a request to stop, or before its rows were lost, may still have to be measured.
+    measured = step is not None and all((run, step) in there for run in ours)
+
+    def keep(row: dict[str, Any]) -> bool:
+        done = step is not None and (row["step"] < step or (row["step"] == step and measured))
+        return row["run"] not in ours or done
+
+    results.keep_rows(table, keep)
+    missing = sum((run, due) not in there for run in ours for due in group.steps if step is not None and due < step)
+    if missing:
+        raise ValueError(
+            f"--workdir: {table} lacks {missing} rows that checkpoints/ says were written; restore the file, or remove "
+            f"checkpoints/ to begin again"
+        )
+    return measured
+
+
+def _row(group: Group, position: int, step: int, measured: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A run's row of the results table at one checkpoint."""
+    run = group.runs[position]
+    values = {name: value[position] for name, value in measured.items()}
+    finite = bool(np.isfinite(values["train/loss"]))
+    diverged = bool(values.pop("diverged")) or not finite
+    if not finite:
+        # The largest of NaN logits is a class like any other: errors would look like measurements.
+        values = dict.fromkeys(values, np.nan)
+    place = {"run": run.index, "step": step, "epoch": step / group.steps_per_epoch, "diverged": diverged}
+    return place | run.columns() | values

@@ -1,0 +1,95 @@
+"""The trained networks that a sweep leaves behind: the newest state of each run."""
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import ml_collections
+
+from ncjax import models
+from ncjax.data import Dataset
+from ncjax.sweep.checkpoints import GroupCheckpoints
+from ncjax.sweep.config import default_config
+from ncjax.sweep.ledger import read_ledger
+from ncjax.sweep.local import prepare
+from ncjax.sweep.program import init_group, stack_runs
+from ncjax.training import RunState
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """A run as a sweep left it.
+
+    Attributes:
+      model: its network; ``model.apply(state.variables, images)`` gives logits and taps.
+      state: its newest saved state, as NumPy arrays.
+      step: at which it was saved.
+      settings: its hyper-parameters, as in the results table.
+      dataset: that it was trained on.
+    """
+
+    model: nn.Module
+    state: RunState
+    step: int
+    settings: dict[str, Any]
+    dataset: Dataset
+
+
+def read_run(workdir: Path, run: int) -> TrainedRun:
+    """Reads the newest state of a run, the final one if its sweep is finished.
+
+    Args:
+      workdir: of a sweep.
+      run: its number in the results table.
+
+    Returns:
+      Network, state and data.
+
+    Raises:
+      FileNotFoundError: if there is no sweep, or nothing of the run is saved yet.
+      ValueError: if the sweep has no such run.
+    """
+    ledger = read_ledger(workdir)
+    if ledger is None:
+        raise FileNotFoundError(f"--workdir: {workdir} holds no sweep; expected one written by experiments.sweep")
+    if not 0 <= run < len(ledger.runs):
+        raise ValueError(f"--run: got {run}, expected one of the runs 0..{len(ledger.runs) - 1} of {workdir}")
+    sweep = prepare(_read_config(workdir), workdir)
+    number = next(number for number, members in ledger.groups.items() if run in members.runs)
+    group = sweep.group(ledger, number)
+    directory = group.checkpoints(workdir)
+    # Opening makes a directory that is not there.
+    if not directory.is_dir():
+        raise FileNotFoundError(f"--workdir: {directory} is not there; expected the checkpoints of run {run}")
+    stacked = stack_runs(group.mesh, [each.hyper for each in group.runs], [each.seed for each in group.runs])
+    like = jax.eval_shape(functools.partial(init_group, group.spec, group.mesh), *stacked)
+    with GroupCheckpoints(directory) as checkpoints:
+        step, states, _ = checkpoints.restore(like, len(group.runs))
+    position = ledger.groups[number].runs.index(run)
+    return TrainedRun(
+        model=models.build(group.spec.train.model, group.spec.train.num_classes),
+        state=jax.tree.map(lambda leaf: leaf[position], states),
+        step=step,
+        settings=ledger.runs[run],
+        dataset=sweep.dataset,
+    )
+
+
+def _read_config(workdir: Path) -> ml_collections.ConfigDict:
+    """The config that a workdir describes."""
+    config = default_config()
+    content = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+    with config.ignore_type():
+        config.update(_tuples(content))
+    return config
+
+
+def _tuples(value: Any) -> Any:
+    """JSON's lists as the tuples that they were."""
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(_tuples(inner) for inner in value) if isinstance(value, list) else value

@@ -1,0 +1,80 @@
+"""Two real processes that make one JAX runtime run one sweep."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ncjax.sweep import STOPPED, hosts
+from tests.sweep import kills
+
+FLAGS = [
+    f"--config.{name}={value}"
+    for name, value in kills.FLAGS.items()
+    if value is not None and name != "sweep.batch_size"
+]
+CLEARED = ["--config.sweep.batch_size=(10,)", "--config.sweep.l2=(0.0,)", "--config.sweep.seed=(0,)"]
+
+
+def launch(workdir, cache, number=None, port=None, epochs=40.0):
+    command = [sys.executable, "-m", "experiments.sweep", "--config=configs/quickstart.py", f"--workdir={workdir}"]
+    flags = [*FLAGS, *CLEARED, f"--config.train.epochs={epochs}"]
+    if number is not None:
+        flags += ["--distributed", f"--coordinator=localhost:{port}", "--num_processes=2"]
+        # Nothing here is to be taken for dead because the machine is busy.
+        flags += [f"--process_id={number}", "--heartbeat=600"]
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    return subprocess.Popen(
+        [*command, *flags], cwd=kills.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_results_of_one_and_outlive_a_killed_one(tmp_path):
+    port = free_port()
+    both = [launch(tmp_path / "two", tmp_path / "cache", number, port, epochs=1000.0) for number in (0, 1)]
+    table = tmp_path / "two" / "results.jsonl"
+    while not (table.exists() and len(table.read_bytes().splitlines()) > 2):
+        assert all(process.poll() is None for process in both), both[0].communicate()
+        time.sleep(0.1)
+    both[1].send_signal(signal.SIGKILL)
+    began = time.monotonic()
+    _, errors = both[0].communicate(timeout=120)
+    assert time.monotonic() - began < 60
+    assert both[0].returncode == STOPPED, errors
+    assert "another process of the sweep ended" in errors
+    both[1].communicate()
+
+    port = free_port()
+    both = [launch(tmp_path / "two", tmp_path / "cache", number, port, epochs=1000.0) for number in (0, 1)]
+    for process in both:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    one = launch(tmp_path / "one", tmp_path / "cache", epochs=1000.0)
+    one.communicate(timeout=300)
+    ours, theirs = (kills.rows_without_times(tmp_path / name) for name in ("two", "one"))
+    assert [(row["run"], row["step"]) for row in ours] == [(row["run"], row["step"]) for row in theirs]
+    for row, other in zip(ours, theirs, strict=True):
+        assert row["train/loss"] == pytest.approx(other["train/loss"], rel=1e-3, abs=1e-5)
+
+
+def test_half_of_an_address_is_an_error():
+    with pytest.raises(ValueError, match="expected --coordinator, --num_processes and --process_id together"):
+        hosts.join(coordinator="localhost:1")
+
+
+def test_one_process_is_all_processes():
+    assert hosts.is_writer()
+    assert hosts.agree(4, 0) == (4, 0)
+    with pytest.raises(OSError, match="full"):
+        hosts.shared(lambda: (_ for _ in ()).throw(OSError("full")))
