@@ -5,6 +5,7 @@ python -m experiments.benchmark [--suite=gc,collapse,few_shot,train] [--json=OUT
 Without PyTorch ncjax is timed alone. `make bench` installs it and runs every suite.
 """
 
+import os
 from pathlib import Path
 
 from absl import flags
@@ -14,7 +15,7 @@ from experiments import launch
 _SUITES = "gc,gc_estimate,collapse,few_shot,train,sweep,compile,scaling,memory"
 
 SUITE = flags.DEFINE_list("suite", _SUITES, "Suites to run.")
-JSON = flags.DEFINE_string("json", None, "File to write everything to.")
+JSON = flags.DEFINE_string("json", None, "File to write everything to.", **launch.SHARED)
 QUICK = flags.DEFINE_bool("quick", default=False, help="Tiny sizes: shows that all works, measures nothing.")
 REPEATS = flags.DEFINE_integer("repeats", 5, "Timed rounds of a case.", lower_bound=1)
 MAX_SECONDS = flags.DEFINE_float("max_seconds", 120.0, "Time for the rounds of one case; two are always run.")
@@ -40,4 +41,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # On a GPU two libraries share the memory: JAX must not take most of it in advance.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     launch.run(main)

@@ -26,26 +26,24 @@ from absl import flags
 from experiments import launch
 from experiments.few_shot_features import FeatureSet, from_files, from_workdir
 
-# Other entry points have flags of these names; a process may import several.
-_SHARED: Any = {"allow_override": True}
 FEATURES = flags.DEFINE_multi_string(
-    "features", [], "File of features, written by numpy.savez; may be repeated.", **_SHARED
+    "features", [], "File of features, written by numpy.savez; may be repeated.", **launch.SHARED
 )
 VALIDATION = flags.DEFINE_string("validation_features", None, "File of features of validation classes.")
 SOURCE = flags.DEFINE_string("source_features", None, "File of source features; their mean centres the cosine head.")
-WORKDIR = flags.DEFINE_string("workdir", None, "Directory of a sweep.", **_SHARED)
+WORKDIR = flags.DEFINE_string("workdir", None, "Directory of a sweep.", **launch.SHARED)
 RUN = flags.DEFINE_multi_integer(
-    "run", [], "Run of the sweep, by default all; may be repeated.", lower_bound=0, **_SHARED
+    "run", [], "Run of the sweep, by default all; may be repeated.", lower_bound=0, **launch.SHARED
 )
 WAYS = flags.DEFINE_integer("ways", 5, "Classes an episode.")
 SHOTS = flags.DEFINE_list("shots", ["1", "5"], "Supports a class, several by commas.")
 QUERIES = flags.DEFINE_integer("queries", 15, "Queries a class.")
 EPISODES = flags.DEFINE_integer("episodes", 10_000, "Number of episodes.")
 HEAD = flags.DEFINE_list("head", ["ncm"], "Heads by commas.")
-SEED = flags.DEFINE_integer("seed", 0, "Seed of the episodes.", lower_bound=0, **_SHARED)
+SEED = flags.DEFINE_integer("seed", 0, "Seed of the episodes.", lower_bound=0, **launch.SHARED)
 EPISODES_FILE = flags.DEFINE_string("episodes_file", None, "Episodes to take instead of random ones.")
 PER_EPISODE = flags.DEFINE_string("per_episode", None, "File (.npz) to write the accuracy of each episode to.")
-JSON = flags.DEFINE_string("json", None, "File to write the JSON to.", **_SHARED)
+JSON = flags.DEFINE_string("json", None, "File to write the JSON to.", **launch.SHARED)
 
 CHOSEN = "ridge_chosen"
 # Where the result goes; whatever else is printed must not be mixed into it.

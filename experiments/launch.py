@@ -10,6 +10,9 @@ from typing import Any
 
 from absl import app, flags, logging
 
+# For a flag that other entry points have too: a process may import several of them.
+SHARED: Any = {"allow_override": True}
+
 PLATFORM = flags.DEFINE_enum(
     "platform", None, ["cpu", "gpu", "tpu"], "Demand this platform; by default JAX's choice, which may be the CPU."
 )

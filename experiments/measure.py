@@ -23,11 +23,13 @@ from experiments import launch
 from experiments.features_file import FeaturesFile, Split, read_features
 
 FEATURES = flags.DEFINE_string("features", None, "File of features, written by numpy.savez.")
-WORKDIR = flags.DEFINE_string("workdir", None, "Directory of a sweep.")
-RUN = flags.DEFINE_integer("run", None, "Run of the sweep whose last checkpoint to print.", lower_bound=0)
+WORKDIR = flags.DEFINE_string("workdir", None, "Directory of a sweep.", **launch.SHARED)
+RUN = flags.DEFINE_integer(
+    "run", None, "Run of the sweep whose last checkpoint to print.", lower_bound=0, **launch.SHARED
+)
 BOOTSTRAP = flags.DEFINE_integer("bootstrap", 0, "Resamples for 95% intervals; 0 for none.", lower_bound=0)
-SEED = flags.DEFINE_integer("seed", 0, "Seed of the resamples.")
-JSON = flags.DEFINE_string("json", None, "File to write the JSON to.")
+SEED = flags.DEFINE_integer("seed", 0, "Seed of the resamples.", **launch.SHARED)
+JSON = flags.DEFINE_string("json", None, "File to write the JSON to.", **launch.SHARED)
 
 # Where the result goes; whatever else is printed must not be mixed into it.
 _RESULT = sys.stdout

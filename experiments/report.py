@@ -11,7 +11,9 @@ from absl import flags
 
 from experiments import launch
 
-WORKDIR = flags.DEFINE_multi_string("workdir", None, "Directory of a sweep; may be given several times.")
+WORKDIR = flags.DEFINE_multi_string(
+    "workdir", None, "Directory of a sweep; may be given several times.", **launch.SHARED
+)
 FOLLOW = flags.DEFINE_boolean("follow", False, "Write the report again whenever rows are added; ends with the sweeps.")
 OUTPUT = flags.DEFINE_string("output", None, "Directory of the report; by default report/ in the first workdir.")
 flags.mark_flag_as_required("workdir")

@@ -21,7 +21,7 @@ from ml_collections import config_flags
 from experiments import launch
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "File of the experiment, e.g. configs/quickstart.py.")
-WORKDIR = flags.DEFINE_string("workdir", None, "Directory for results; made if it is not there.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Directory for results; made if it is not there.", **launch.SHARED)
 LAUNCHER = flags.DEFINE_enum("launcher", "local", ["local", "ray"], "Who runs the groups: this process, or Ray's.")
 RAY_ADDRESS = flags.DEFINE_string("ray_address", None, "Of a Ray cluster; by default Ray is started on this machine.")
 RAY_RESOURCES = flags.DEFINE_string("ray_resources", "{}", "JSON of what each Ray task takes: CPU, GPU, TPU, …")

@@ -47,6 +47,7 @@ class TorchSweep:
         self.samples = {
             "train": peers.tensor(group.inputs.train_sample),
             "test": peers.tensor(group.inputs.test_sample),
+            "target": peers.tensor(group.inputs.target_sample),
         }
         self.target_classes = group.spec.measure.target_classes
         self.transfer = group.spec.measure.transfer
@@ -97,11 +98,13 @@ class TorchSweep:
             classes = self.target_classes if split == "target" else len(bias)
             stats = torch_metrics.class_moments(taps["embedding"], labels, classes)
             report = torch_metrics.report_of(stats, taps["embedding"])
+            report |= self._complexity(split, module, labels, stats)
             if split == "target":
-                report |= self._few_shot(taps["embedding"])
+                report |= self._few_shot(taps["embedding"], report["cdnv"])
             else:
                 means = means or stats
-                report |= self._supervised(split, module, logits, taps["embedding"], labels, stats, means)
+                report["loss"] = torch.nn.functional.cross_entropy(logits, labels)
+                report["error"] = (logits.argmax(dim=1) != labels).float().mean()
                 report |= torch_metrics.classifier_report(stats, means, kernel, bias, taps["embedding"], labels)
                 if split == "train":
                     del report["strong_variance"], report["weak_variance"]
@@ -111,27 +114,23 @@ class TorchSweep:
             row |= {f"{split}/{name}": value for name, value in report.items()}
         return row
 
-    def _supervised(
-        self, split: str, module: Any, logits: Any, features: Any, labels: Any, stats: Any, train: Any
-    ) -> dict[str, Any]:
-        del features, train
+    def _complexity(self, split: str, module: Any, labels: Any, stats: Any) -> dict[str, Any]:
         images = self.splits[split][0][self.samples[split]]
         squares = torch_metrics.random_projections(module.embed, images, 1, len(images))
         return {
-            "loss": torch.nn.functional.cross_entropy(logits, labels),
-            "error": (logits.argmax(dim=1) != labels).float().mean(),
             "geometric_complexity": squares.mean(),
             "geometric_complexity_stderr": squares.std() / len(squares) ** 0.5,
             **torch_metrics.geometric_collapse(stats, squares, labels[self.samples[split]]),
         }
 
-    def _few_shot(self, features: Any) -> dict[str, Any]:
+    def _few_shot(self, features: Any, cdnv: Any) -> dict[str, Any]:
         row: dict[str, Any] = {}
         if self.transfer is None:
             return row
         support, query = self.episodes
         for shots in self.transfer.shots:
             accuracies = torch_metrics.few_shot_loop(features, support[:, :, :shots], query, "ncm")
+            row[f"nearest_mean_bound_{shots}shot"] = 16 * (self.transfer.ways - 1) * (1 + 2 / shots) * cdnv
             row[f"accuracy_{shots}shot"] = accuracies.mean()
             row[f"accuracy_{shots}shot_ci95"] = 1.96 * accuracies.std() / len(accuracies) ** 0.5
         return row

@@ -157,7 +157,8 @@ def _check(subject: Network, spec: Any, state: Any, inputs: Any, runs: dict[str,
             raise AssertionError(f"{subject.title}: {name} has other parameters: {sorted(ours.keys() ^ theirs.keys())}")
         error = np.sqrt(sum(np.sum((ours[key] - theirs[key]) ** 2) for key in ours)) / size
         worst = max(worst, float(error))
-    if not worst < (2e-3 if peers.matmul_dtype() is peers.torch.float32 else 0.2):
+    # Rounding flips a ReLU or a maximum here and there, between torch's own layouts as well.
+    if not worst < (1e-2 if peers.matmul_dtype() is peers.torch.float32 else 0.2):
         raise AssertionError(f"{subject.title}: gradients differ by {worst:.1e}")
     count = sum(leaf.size for leaf in ours.values())
     return f"{count:,} parameters in each; gradients agree to {worst:.0e}"
