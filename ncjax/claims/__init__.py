@@ -9,10 +9,13 @@ from ncjax.claims import cascade, complexity_and_collapse, complexity_and_transf
 from ncjax.claims.association import Relation, association_findings, axis_findings, axis_name
 from ncjax.claims.bootstrap import LEVEL, RESAMPLES, Interval, bootstrap_interval, resampled_weights
 from ncjax.claims.cascade import layer_taps
+from ncjax.claims.claim import SAME, Claim, Headline
 from ncjax.claims.evidence import mean_finding, missing_columns
+from ncjax.claims.moments import Moment, at_moment
 from ncjax.claims.rank_correlation import partial_spearman, spearman
 from ncjax.claims.runs import TERMINAL_ERROR, Runs, final_rows, hyperparameters, number_runs, select_runs, sweep_axes
-from ncjax.claims.verdict import MIN_UNITS, RULE, Claim, Finding, Verdict, decide
+from ncjax.claims.slopes import log_slope
+from ncjax.claims.verdict import MIN_UNITS, RULE, Finding, Verdict, decide
 
 __all__ = [
     "CLAIMS",
@@ -20,14 +23,18 @@ __all__ = [
     "MIN_UNITS",
     "RESAMPLES",
     "RULE",
+    "SAME",
     "TERMINAL_ERROR",
     "Claim",
     "Finding",
+    "Headline",
     "Interval",
+    "Moment",
     "Relation",
     "Runs",
     "Verdict",
     "association_findings",
+    "at_moment",
     "axis_findings",
     "axis_name",
     "bootstrap_interval",
@@ -36,6 +43,7 @@ __all__ = [
     "final_rows",
     "hyperparameters",
     "layer_taps",
+    "log_slope",
     "mean_finding",
     "missing_columns",
     "number_runs",

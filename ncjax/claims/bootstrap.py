@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import stats
 
-RESAMPLES = 10_000
+RESAMPLES = 5_000
 SEED = 0
 LEVEL = 0.95
 _WEIGHTS_AT_ONCE = 4_000_000

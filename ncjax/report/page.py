@@ -12,8 +12,20 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from ncjax.claims import CLAIMS, LEVEL, RESAMPLES, RULE, TERMINAL_ERROR, Finding, axis_name, final_rows, hyperparameters
+from ncjax.claims import (
+    CLAIMS,
+    LEVEL,
+    RESAMPLES,
+    RULE,
+    SAME,
+    TERMINAL_ERROR,
+    Finding,
+    axis_name,
+    final_rows,
+    hyperparameters,
+)
 from ncjax.report.style import PIXELS_PER_INCH
+from ncjax.report.terminal import elsewhere
 
 FINAL_COLUMNS = {
     "train/loss": "train loss",
@@ -110,6 +122,8 @@ def render_page(
         environment=_flat(environment),
         notes=notes,
         rule=RULE,
+        same=SAME,
+        elsewhere=elsewhere,
         level=f"{LEVEL:.0%}",
         resamples=f"{RESAMPLES:,}",
     )
