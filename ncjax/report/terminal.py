@@ -84,7 +84,7 @@ def _legend(findings: Sequence[Finding]) -> str:
     diverged = max((finding.diverged for finding in ended), default=0)
     unsettled = max((finding.unsettled for finding in ended), default=0)
     return (
-        "Lines are at the end of training; below one stands what it says at equal epochs and equal train loss, where that "
+        "Lines are at the end of training; below one is what it says at equal epochs and train loss, where that "
         "differs. n: runs/units that the bootstrap resamples (settings with all their seeds, or runs). Left out: "
         f"{diverged} diverged, {unsettled} with a final train error above {TERMINAL_ERROR:g}. Verdict: {RULE}; fewer "
         f"than {MIN_UNITS} units decide nothing."

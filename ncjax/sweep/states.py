@@ -75,7 +75,7 @@ def read_run(workdir: Path, run: int) -> TrainedRun:
         state=jax.tree.map(lambda leaf: leaf[position], states),
         step=step,
         settings=ledger.runs[run],
-        dataset=sweep.dataset,
+        dataset=sweep.view(group.runs).dataset,
     )
 
 
