@@ -5,7 +5,19 @@ A new claim is one new file with a `Claim` and one line in `CLAIMS`.
 
 import pandas as pd
 
-from ncjax.claims import cascade, complexity_and_collapse, complexity_and_transfer, train_and_test_collapse
+from ncjax.claims import (
+    cascade,
+    coarse_to_fine,
+    complexity_and_collapse,
+    complexity_and_transfer,
+    complexity_estimators,
+    complexity_penalty,
+    error_bound,
+    flatness_and_complexity,
+    sample_size,
+    train_and_test_collapse,
+    weak_and_strong_collapse,
+)
 from ncjax.claims.association import Relation, association_findings, axis_findings, axis_name
 from ncjax.claims.bootstrap import LEVEL, RESAMPLES, Interval, bootstrap_interval, resampled_weights
 from ncjax.claims.cascade import layer_taps
@@ -56,8 +68,15 @@ __all__ = [
 
 CLAIMS: tuple[Claim, ...] = (
     complexity_and_collapse.CLAIM,
+    complexity_penalty.CLAIM,
+    complexity_estimators.CLAIM,
+    error_bound.CLAIM,
     complexity_and_transfer.CLAIM,
+    flatness_and_complexity.CLAIM,
     train_and_test_collapse.CLAIM,
+    weak_and_strong_collapse.CLAIM,
+    sample_size.CLAIM,
+    coarse_to_fine.CLAIM,
     cascade.CLAIM,
 )
 
@@ -77,8 +96,8 @@ def evaluate(table: pd.DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Fi
 
     Example:
         >>> table = pd.DataFrame({"run": [0, 1], "step": [1, 1], "train/error": [0.5, 0.6]})
-        >>> [(finding.claim, str(finding.verdict)) for finding in evaluate(table)]
-        [('A1', 'not applicable'), ('A5', 'not applicable'), ('B1', 'not applicable'), ('B5', 'not applicable')]
+        >>> [(finding.claim, str(finding.verdict)) for finding in evaluate(table)][:2]
+        [('A1', 'not applicable'), ('A2', 'not applicable')]
     """
     number_runs(table)
     return [finding for claim in claims for finding in claim.evaluate(table)]

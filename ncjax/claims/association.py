@@ -114,7 +114,8 @@ def axis_name(axis: str) -> str:
         >>> axis_name("learning_rate"), axis_name("l2")
         ('learning rate', 'L2')
     """
-    return {"l2": "L2", "gc_penalty": "GC penalty", "sam_rho": "SAM radius"}.get(axis, axis.replace("_", " "))
+    names = {"l2": "L2", "gc_penalty": "GC penalty", "sam_rho": "SAM radius"}
+    return names.get(axis, axis.replace("_", " "))
 
 
 def _lines(claim: str, runs: Runs, column: str, name: str, relation: Relation) -> list[Finding]:

@@ -45,6 +45,7 @@ class Claim:
         headline: the line that speaks for the claim.
         lines: runs, cut off at the moment in question, to findings, the headline first.
         terminal: whether the claim speaks of the terminal phase alone.
+        varied: hyper-parameters in which runs must differ.
 
     Example:
         >>> from ncjax.claims import CLAIMS
@@ -61,6 +62,7 @@ class Claim:
     headline: Headline
     lines: Callable[[Runs], list[Finding]]
     terminal: bool = True
+    varied: tuple[str, ...] = ()
 
     def evaluate(self, table: pd.DataFrame) -> list[Finding]:
         """Judges the claim on a results table at the end of training, at equal epochs and at equal train loss.
@@ -81,7 +83,7 @@ class Claim:
             >>> CLAIMS[0].evaluate(table)[0].note
             'the results table lacks train/geometric_complexity: configs/quickstart.py measures it'
         """
-        runs = prepare_runs(table, self.columns, self.config, self.terminal)
+        runs = prepare_runs(table, self.columns, self.config, self.terminal, self.varied)
         if isinstance(runs, Unfit):
             return [self._unfit(runs, Moment.END, headline=True)]
         ended = self.lines(runs)

@@ -82,7 +82,13 @@ def not_applicable(claim: str, line: str, statistic: str, claimed: int, unfit: U
     )  # fmt: skip
 
 
-def prepare_runs(table: pd.DataFrame, columns: Sequence[str], config: str = "", terminal: bool = True) -> Runs | Unfit:
+def prepare_runs(
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    config: str = "",
+    terminal: bool = True,
+    varied: Sequence[str] = (),
+) -> Runs | Unfit:
     """The runs that a claim may speak of, or the reason why there are none.
 
     Args:
@@ -90,6 +96,7 @@ def prepare_runs(table: pd.DataFrame, columns: Sequence[str], config: str = "", 
         columns: what the claim's headline needs beside ``train/error``.
         config: file of a sweep that measures them.
         terminal: whether the claim speaks of the terminal phase alone.
+        varied: hyper-parameters in which runs must differ.
 
     Returns:
         The runs, or one line that names the missing columns or the threshold that no run reached.
@@ -101,6 +108,9 @@ def prepare_runs(table: pd.DataFrame, columns: Sequence[str], config: str = "", 
     missing = missing_columns(table, [*columns, "train/error"])
     if missing:
         return Unfit(lacking(missing, config))
+    alike = [name for name in varied if name not in table or table[name].nunique() < 2]
+    if alike:
+        return Unfit(f"the runs do not differ in {' and '.join(alike)}: {config or 'another sweep'} varies it")
     runs = select_runs(table, terminal)
     if len(runs.final):
         return runs
