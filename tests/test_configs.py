@@ -10,7 +10,7 @@ from ncjax import claims, data
 from ncjax.sweep import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = sorted(path for path in (ROOT / "configs").rglob("*.py") if path.name != "variants.py")
+FILES = sorted(path for path in (ROOT / "configs").rglob("*.py") if path.name not in ("__init__.py", "variants.py"))
 
 
 def module_of(path):
