@@ -71,7 +71,7 @@ def draw_joint(table: pd.DataFrame) -> Figure:
         ['sub-classes (linear probe)', 'new classes (5 shots)']
     """
     rows = drawn_rows(table)
-    kinds = list(rows.groupby("coarse")) if "coarse" in rows else [("", rows)]
+    kinds = [(str(name), own) for name, own in rows.groupby("coarse")] if "coarse" in rows else [("", rows)]
     with house_style():
         figure, grid = panels(1, len(TRANSFERS))
         figure.set_figwidth(9.0)
