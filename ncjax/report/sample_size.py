@@ -2,6 +2,7 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from ncjax.report.bands import draw_band, legend_beside
 from ncjax.report.scatter import drawn_runs
@@ -43,7 +44,10 @@ def draw(table: pd.DataFrame) -> Figure:
                     draw_band(axes, final, "train_samples", column, number, label=name)
             axes.set_xscale("log")
             axes.set_yscale("log")
-            log_ticks(axes, "x")
+            # The sizes themselves: those between were not run.
+            sizes = sorted(final["train_samples"].unique())
+            axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+            axes.xaxis.set_minor_locator(NullLocator())
             log_ticks(axes, "y")
             axes.set_xlabel("train samples")
             axes.set_ylabel(label)
