@@ -4,9 +4,9 @@ python -m experiments.measure --features=F.npz [--bootstrap=200] [--json=OUT]
 python -m experiments.measure --workdir=DIR --run=N [--again] [--bootstrap=200] [--json=OUT]
 
 F.npz holds `features` [n, d], `labels` [n] and optionally `kernel` [d, C] (or PyTorch's [C, d]), `bias` [C],
-`test_features`, `test_labels`. Of a run the last row of the results table is printed; --again (or --bootstrap) passes the
-images through its last checkpoint and measures the collapse of what comes out. JSON goes to the standard output, a table if that is a terminal; all else goes to the
-standard error.
+`test_features`, `test_labels`. Of a run the last row of the results table is printed; --again (or --bootstrap) passes
+the images through its last checkpoint and measures the collapse of what comes out. JSON goes to the standard output, a
+table if that is a terminal; all else goes to the standard error.
 """
 
 import contextlib
@@ -141,6 +141,8 @@ def measure_run(workdir: Path, run: int, num_resamples: int = 0, seed: int = 0) 
       OSError: if there is no sweep, or no checkpoint of the run.
       ValueError: if the sweep has no such run.
     """
+    import jax
+
     from ncjax import models
     from ncjax.sweep import read_run
 
@@ -148,7 +150,8 @@ def measure_run(workdir: Path, run: int, num_resamples: int = 0, seed: int = 0) 
     train, test = (
         (trained.embed(split.images), split.labels) for split in (trained.dataset.train, trained.dataset.test)
     )
-    kernel, bias = map(np.asarray, models.classifier_weights(trained.state.variables))
+    weights = models.classifier_weights(jax.device_put(trained.state.variables))
+    kernel, bias = map(np.asarray, weights)
     file = FeaturesFile(train, test, tuple(range(kernel.shape[1])), kernel, bias, None, ())
     place = {"workdir": str(workdir), "run": run, "step": trained.step, **trained.settings}
     return {**place, **measure_features(file, num_resamples, seed)}

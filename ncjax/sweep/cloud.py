@@ -165,7 +165,7 @@ class _Copies:
             except FileNotFoundError:
                 found = self.store.find(self.root)
                 names = [str(path).removeprefix(self.root).lstrip("/") for path in found]
-                content = {"files": dict.fromkeys(names, [0, 0])}
+                content = {"files": {name: [0, 0] for name in names}}
             return content
 
     def open(self) -> None:
@@ -182,7 +182,8 @@ class _Copies:
     def _outlive(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Waits for a sign of life; clocks of different machines are not compared."""
         warnings.warn(
-            f"{self.name}: {manifest['host']} did not finish; going on without it after {_LEASE_SECONDS:g} s of silence",
+            f"{self.name}: {manifest['host']} did not finish; going on without it if it is silent for "
+            f"{_LEASE_SECONDS:g} s",
             stacklevel=2,
         )
         end = time.monotonic() + _LEASE_SECONDS
@@ -220,7 +221,7 @@ class _Copies:
                 self.store.pipe_file(f"{self.root}/{name}", path.read_bytes())
 
     def push(self, is_open: bool = True) -> None:
-        """Copies what has changed. A checkpoint that is removed meanwhile ends the attempt; the next one sees others."""
+        """Copies what has changed; a checkpoint that is removed meanwhile ends the attempt, and the next sees others."""
         if self.manifest().get("writer") != self.identity():
             raise OSError(f"--workdir: another machine has taken over {self.name}; what was done here is {self.local}")
         present = self._present()

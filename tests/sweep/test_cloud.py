@@ -25,9 +25,8 @@ def machine(tmp_path, monkeypatch):
 
 
 def test_a_sweep_begun_on_one_machine_is_finished_on_another_and_read_on_a_third(
-    smaller_sweep_config, tmp_path, monkeypatch, url, machine
+    config, finished, monkeypatch, url, machine
 ):
-    run_sweep(smaller_sweep_config, tmp_path / "whole")
     write = group.EventFiles.write
 
     def fail_at_the_third_checkpoint(self, row):
@@ -39,14 +38,14 @@ def test_a_sweep_begun_on_one_machine_is_finished_on_another_and_read_on_a_third
     with monkeypatch.context() as patch:
         patch.setattr(group.EventFiles, "write", fail_at_the_third_checkpoint)
         with pytest.raises(KeyboardInterrupt), cloud.writing(url) as workdir:
-            run_sweep(smaller_sweep_config, workdir)
+            run_sweep(config, workdir)
     machine("b")
     with cloud.writing(url) as workdir:
         assert [row["step"] for row in rows_without_times(workdir)] == [0, 0, 2, 2, 4, 4]
-        run_sweep(smaller_sweep_config, workdir)
+        run_sweep(config, workdir)
     machine("c")
     with cloud.reading(url, back="report") as workdir:
-        assert rows_without_times(workdir) == rows_without_times(tmp_path / "whole")
+        assert rows_without_times(workdir) == finished
         (workdir / "report").mkdir()
         (workdir / "report" / "report.html").write_text("page")
     assert fsspec.filesystem("memory").cat(f"{url}/report/report.html") == b"page"
@@ -88,7 +87,10 @@ def test_a_second_machine_is_refused_while_the_first_copies(url, machine, monkey
     thread.start()
     try:
         machine("b")
-        with pytest.warns(UserWarning, match="did not finish"), pytest.raises(ValueError, match="is running a sweep in"):
+        with (
+            pytest.warns(UserWarning, match="did not finish"),
+            pytest.raises(ValueError, match="is running a sweep in"),
+        ):
             begun(url)
     finally:
         ended.set()
@@ -109,7 +111,9 @@ def state(local, step, old):
         path = local / "checkpoints" / "group_000" / str(step) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{step}" * 5)
-    (local / "results.jsonl").write_text("".join(json.dumps({"run": 0, "step": each}) + "\n" for each in range(step + 1)))
+    (local / "results.jsonl").write_text(
+        "".join(json.dumps({"run": 0, "step": each}) + "\n" for each in range(step + 1))
+    )
     if old is not None:
         shutil.rmtree(local / "checkpoints" / "group_000" / str(old))
 
@@ -160,8 +164,16 @@ def dying(request, left):
 @pytest.mark.parametrize(
     ("name", "error", "expected"),
     [
-        ("gs://bucket/mine", ImportError("Please install gcsfs"), r"expected pip install gcsfs \(Please install gcsfs\)"),
-        ("gd://bucket/mine", ValueError("Protocol not known: gd"), r"expected a path, gs:// or s3:// \(Protocol not known"),
+        (
+            "gs://bucket/mine",
+            ImportError("Please install gcsfs"),
+            r"expected pip install gcsfs \(Please install gcsfs\)",
+        ),
+        (
+            "gd://bucket/mine",
+            ValueError("Protocol not known: gd"),
+            r"expected a path, gs:// or s3:// \(Protocol not known",
+        ),
     ],
 )
 def test_a_store_that_cannot_be_reached_is_named_with_what_to_do(name, error, expected, monkeypatch, machine):
@@ -178,10 +190,12 @@ def test_an_error_of_the_store_is_one_line_that_says_where_the_sweep_lies(url, m
     machine("a")
     copies = begun(url)
     monkeypatch.setattr(copies.store, "pipe_file", lambda *_: (_ for _ in ()).throw(RuntimeError("403\nForbidden")))
-    with pytest.raises(OSError, match=r"^--workdir: memory://.*: 403; what is on this machine stays in .*/a/memory-bucket"):
+    with pytest.raises(
+        OSError, match=r"^--workdir: memory://.*: 403; what is on this machine stays in .*/a/memory-bucket"
+    ):
         copies.push()
 
 
-def test_a_url_where_a_path_belongs_is_an_error(smaller_sweep_config):
+def test_a_url_where_a_path_belongs_is_an_error(config):
     with pytest.raises(ValueError, match=r"--workdir: got gs:/bucket/mine, expected a path"):
-        check_workdir(smaller_sweep_config, Path("gs://bucket/mine"))
+        check_workdir(config, Path("gs://bucket/mine"))

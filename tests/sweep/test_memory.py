@@ -21,19 +21,20 @@ def in_order(rows):
 
 
 @pytest.fixture
-def config(smaller_sweep_config):
-    smaller_sweep_config.sweep.seed = (0, 1)
-    return smaller_sweep_config
+def four_runs(config):
+    config.sweep.seed = (0, 1)
+    return config
 
 
 @pytest.fixture
-def finished(config, tmp_path):
-    run_sweep(config, tmp_path / "whole")
+def whole(four_runs, tmp_path):
+    """Rows of the four runs in one program."""
+    run_sweep(four_runs, tmp_path / "whole")
     return in_order(rows_without_times(tmp_path / "whole"))
 
 
 def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
-    config, finished, tmp_path, monkeypatch, capsys
+    four_runs, whole, tmp_path, monkeypatch, capsys
 ):
     call, workdir = Execution._call, tmp_path / "halved"
 
@@ -44,7 +45,7 @@ def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
         return call(self, state, start, size, measuring)
 
     monkeypatch.setattr(Execution, "_call", fail_at_step_four)
-    summary = run_sweep(config, workdir)
+    summary = run_sweep(four_runs, workdir)
     said = [line for line in capsys.readouterr().err.splitlines() if "out of memory" in line]
     assert [line.strip() for line in said] == [
         "group 0: out of memory with 4 runs in a program; going on with at most 2 at a time"
@@ -52,29 +53,29 @@ def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
     assert summary["groups"] == 2
     assert sorted(path.name for path in (workdir / "checkpoints").iterdir()) == ["group_001", "group_002"]
     rows = in_order(rows_without_times(workdir))
-    assert [(row["run"], row["step"]) for row in rows] == [(row["run"], row["step"]) for row in finished]
+    assert [(row["run"], row["step"]) for row in rows] == [(row["run"], row["step"]) for row in whole]
     # Up to the division by the same program, beyond it by another one: float32 rounding may differ.
-    for ours, theirs in zip(rows, finished, strict=True):
+    for ours, theirs in zip(rows, whole, strict=True):
         assert ours["train/loss"] == pytest.approx(theirs["train/loss"], rel=1e-4)
 
 
-def test_a_limit_on_runs_per_program_makes_groups_of_one_size_that_share_a_program(config, finished, tmp_path):
-    config.mesh.runs_per_program = 3
-    summary = run_sweep(config, tmp_path / "limited")
+def test_a_limit_on_runs_per_program_makes_groups_of_one_size_that_share_a_program(four_runs, whole, tmp_path):
+    four_runs.mesh.runs_per_program = 3
+    summary = run_sweep(four_runs, tmp_path / "limited")
     # Two and two: one program to begin and one to advance.
     assert summary["groups"] == 2
     assert summary["compilations"] <= 2
     rows = in_order(rows_without_times(tmp_path / "limited"))
     assert len(rows) == 4 * 4
     mine = {(row["learning_rate"], row["seed"], row["step"]): row for row in rows}
-    for row in finished:
+    for row in whole:
         same = mine[row["learning_rate"], row["seed"], row["step"]]
         assert same["train/loss"] == pytest.approx(row["train/loss"], rel=1e-4)
 
 
-def test_a_program_that_would_not_fit_is_divided_before_it_runs(config, tmp_path, monkeypatch):
+def test_a_program_that_would_not_fit_is_divided_before_it_runs(four_runs, tmp_path, monkeypatch):
     monkeypatch.setattr("ncjax.sweep.execution.runs_that_fit", lambda *sizes: min(sizes[2], 2))
-    assert run_sweep(config, tmp_path)["groups"] == 2
+    assert run_sweep(four_runs, tmp_path)["groups"] == 2
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"group_001", "group_002"}
 
 
