@@ -221,7 +221,7 @@ class _Copies:
                 self.store.pipe_file(f"{self.root}/{name}", path.read_bytes())
 
     def push(self, is_open: bool = True) -> None:
-        """Copies what has changed; a checkpoint that is removed meanwhile ends the attempt, and the next sees others."""
+        """Copies what has changed; a checkpoint that is removed meanwhile ends the attempt, the next sees others."""
         if self.manifest().get("writer") != self.identity():
             raise OSError(f"--workdir: another machine has taken over {self.name}; what was done here is {self.local}")
         present = self._present()

@@ -6,7 +6,8 @@ import pytest
 
 from ncjax.sweep import run_sweep
 from ncjax.sweep.execution import Execution
-from ncjax.sweep.memory import TooLarge, halving_when_out_of_memory, runs_that_fit
+from ncjax.sweep.memory import TooLarge, runs_that_fit
+from ncjax.sweep.memory import halving_when_out_of_memory as halving
 from tests.sweep.kills import rows_without_times
 
 
@@ -40,7 +41,7 @@ def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
 
     def fail_at_step_four(self, state, start, size, measuring):
         if self._num_runs == 4 and start == 4 and size:
-            with halving_when_out_of_memory(4):
+            with halving(4):
                 too_much()
         return call(self, state, start, size, measuring)
 
@@ -88,15 +89,14 @@ def test_as_many_runs_as_memory_holds_with_a_margin(needed, fixed, runs, availab
 
 
 def test_other_errors_of_a_program_are_left_as_they_are():
-    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), halving_when_out_of_memory(4):
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), halving(4):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
 
 def test_halving_rounds_up_and_ends_with_one_run():
-    with pytest.raises(TooLarge, match="^out of memory with 3 runs in a program$") as answer:
-        with halving_when_out_of_memory(3):
-            too_much()
+    with pytest.raises(TooLarge, match=r"^out of memory with 3 runs in a program$") as answer, halving(3):
+        too_much()
     assert answer.value.runs == 2
     message = r"one run does not fit into memory \(RESOURCE_EXHAUSTED: Out of memory allocating 281474976710656 bytes"
-    with pytest.raises(ValueError, match=message), halving_when_out_of_memory(1):
+    with pytest.raises(ValueError, match=message), halving(1):
         too_much()
