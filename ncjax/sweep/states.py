@@ -15,7 +15,7 @@ from ncjax.data import Dataset
 from ncjax.sweep.checkpoints import GroupCheckpoints
 from ncjax.sweep.config import default_config
 from ncjax.sweep.ledger import read_ledger
-from ncjax.sweep.local import prepare
+from ncjax.sweep.prepared import prepare
 from ncjax.sweep.program import init_group, stack_runs
 from ncjax.training import RunState
 
