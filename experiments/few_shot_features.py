@@ -84,11 +84,7 @@ def from_workdir(workdir: Path, runs: list[int], chunk: int = 256) -> Iterator[F
     import jax.numpy as jnp
 
     from ncjax import data, training
-    from ncjax.sweep import read_ledger, read_run
-
-    ledger = read_ledger(workdir)
-    if ledger is None:
-        raise FileNotFoundError(f"--workdir: {workdir} holds no sweep; expected one written by experiments.sweep")
+    from ncjax.sweep import read_runs
 
     def embed(model: Any, variables: Any, mean: Any, std: Any, images: Any) -> Any:
         def forward(part: Any) -> dict[str, Any]:
@@ -97,8 +93,7 @@ def from_workdir(workdir: Path, runs: list[int], chunk: int = 256) -> Iterator[F
         return training.map_chunks(forward, images, chunk)["embedding"]
 
     compiled = jax.jit(embed, static_argnums=0)
-    for number in runs or range(len(ledger.runs)):
-        trained = read_run(workdir, number)
+    for trained in read_runs(workdir, runs):
         dataset = trained.dataset
         target, validation = dataset.target, dataset.validation
         if target is None:
@@ -110,7 +105,7 @@ def from_workdir(workdir: Path, runs: list[int], chunk: int = 256) -> Iterator[F
 
         setting = {name: value for name, value in trained.settings.items() if name != "seed"}
         yield FeatureSet(
-            name=f"{workdir} run {number} step {trained.step}",
+            name=f"{workdir} run {trained.number} step {trained.step}",
             setting=" ".join(f"{name}={value}" for name, value in setting.items()),
             target=(features(target.images), target.labels),
             validation=None if validation is None else (features(validation.images), validation.labels),
