@@ -101,9 +101,10 @@ def _kernel_gradient(x: Array, dy: Array, *, pads: Pads, precision: Any) -> Arra
     kernel_width = x.shape[2] + sum(pads[1]) - width + 1
     shape = (kernel_height, kernel_width, channels, features)
     kernel = jax.ShapeDtypeStruct(shape, x.dtype)
-    if dense_pays(images, *x.shape[1:3]):
+    _, in_height, in_width, _ = x.shape
+    if dense_pays(images, in_height, in_width):
         product = jnp.dot(x.reshape(images, -1).T, dy.reshape(images, -1), precision=precision)
-        return dense_kernel_gradient(product, kernel, *x.shape[1:3], pads)
+        return dense_kernel_gradient(product, kernel, in_height, in_width, pads)
     padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     block = _block(dy, kernel, channels)
 
