@@ -79,13 +79,9 @@ def from_workdir(workdir: Path, runs: list[int], chunk: int = 256) -> Iterator[F
       OSError: if there is no sweep.
       ValueError: if its data has no target classes, or there is no such run or no checkpoint of it.
     """
-    from ncjax.sweep import read_ledger, read_run
+    from ncjax.sweep import read_runs
 
-    ledger = read_ledger(workdir)
-    if ledger is None:
-        raise FileNotFoundError(f"--workdir: {workdir} holds no sweep; expected one written by experiments.sweep")
-    for number in runs or range(len(ledger.runs)):
-        trained = read_run(workdir, number)
+    for trained in read_runs(workdir, runs):
         dataset = trained.dataset
         target, validation = dataset.target, dataset.validation
         if target is None:
@@ -93,7 +89,7 @@ def from_workdir(workdir: Path, runs: list[int], chunk: int = 256) -> Iterator[F
 
         setting = {name: value for name, value in trained.settings.items() if name != "seed"}
         yield FeatureSet(
-            name=f"{workdir} run {number} step {trained.step}",
+            name=f"{workdir} run {trained.number} step {trained.step}",
             setting=" ".join(f"{name}={value}" for name, value in setting.items()),
             target=(trained.embed(target.images, chunk), target.labels),
             validation=None if validation is None else (trained.embed(validation.images, chunk), validation.labels),
