@@ -6,19 +6,13 @@ import numpy as np
 import pytest
 
 from ncjax import data
-from ncjax.sweep import default_config, group, read_config, read_rows, read_run, run_sweep
+from ncjax.sweep import group, read_config, read_rows, read_run, run_sweep
 from tests import small
 from tests.sweep.kills import rows_without_times
 
 
 def small_config(**changes):
-    """The small sweeps' config, so that the source's program may be compiled already."""
-    config = default_config()
-    config.model.name, config.model.widths = "mlp", (6, 5)
-    config.train.epochs, config.train.batch_size = 4.0, 4
-    config.sweep.learning_rate = (0.05, 0.2)
-    config.measure.checkpoints, config.measure.complexity_samples = 4, 9
-    config.transfer.episodes, config.mesh.runs = 0, 1
+    config = small.smaller_config()
     for name, value in changes.items():
         config[name].update(value)
     return config
