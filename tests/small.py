@@ -3,7 +3,6 @@
 import numpy as np
 
 from ncjax import data
-from ncjax.sweep import default_config
 
 
 def small_split(seed, per_class, num_classes=3, size=4):
@@ -20,14 +19,3 @@ def small_dataset():
     mean, std = data.pixel_statistics(train.images)
     target = small_split(3, per_class=6, num_classes=2)
     return data.Dataset("small", train, small_split(2, per_class=4), None, target, mean, std)
-
-
-def smaller_config():
-    """Two runs on it without transfer, which is half of the program, and on one device: all such share a program."""
-    config = default_config()
-    config.model.name, config.model.widths = "mlp", (6, 5)
-    config.train.epochs, config.train.batch_size = 4.0, 4
-    config.sweep.learning_rate = (0.05, 0.2)
-    config.measure.checkpoints, config.measure.complexity_samples = 4, 9
-    config.transfer.episodes, config.mesh.runs = 0, 1
-    return config

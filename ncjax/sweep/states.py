@@ -10,16 +10,17 @@ from typing import Any
 import flax.linen as nn
 import jax
 import ml_collections
+import numpy as np
 
 from ncjax import models
-from ncjax.data import Dataset
+from ncjax.data import Dataset, normalize
 from ncjax.sweep.checkpoints import GroupCheckpoints
 from ncjax.sweep.config import default_config
 from ncjax.sweep.group import Group
 from ncjax.sweep.ledger import read_ledger
 from ncjax.sweep.prepared import prepare
 from ncjax.sweep.program import init_group, stack_runs
-from ncjax.training import RunState
+from ncjax.training import RunState, map_chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,28 @@ class TrainedRun:
     step: int
     settings: dict[str, Any]
     dataset: Dataset
+
+    def embed(self, images: np.ndarray, chunk: int = 256) -> np.ndarray:
+        """The embedding of images of its data set.
+
+        Args:
+          images: uint8 [n, h, w, c].
+          chunk: images at once.
+
+        Returns:
+          float32 [n, d].
+        """
+        return np.asarray(_embed(self.model, chunk, self.state.variables, self.dataset.mean, self.dataset.std, images))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _embed(model: nn.Module, chunk: int, variables: Any, mean: Any, std: Any, images: Any) -> Any:
+    """Compiled once for all runs of one network."""
+
+    def forward(part: Any) -> dict[str, Any]:
+        return {"embedding": model.apply(variables, normalize(part, mean, std))[1]["embedding"]}
+
+    return map_chunks(forward, images, chunk)["embedding"]
 
 
 def read_run(workdir: Path, run: int) -> TrainedRun:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
+import scipy.special
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ncjax.transfer.episodes import (
@@ -225,7 +225,7 @@ def accuracy_interval(
     worst = None if gradient_norm is None else gradient_norm.max(axis=-1)
     if episodes < 2:
         return FewShotResult(mean, jnp.full_like(mean, jnp.nan), per_episode, worst)
-    quantile = float(scipy.stats.t.ppf(0.975, episodes - 1))
+    quantile = float(scipy.special.stdtrit(episodes - 1, 0.975))
     return FewShotResult(mean, quantile * per_episode.std(axis=-1, ddof=1) / episodes**0.5, per_episode, worst)
 
 

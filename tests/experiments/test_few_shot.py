@@ -13,7 +13,7 @@ from experiments.few_shot import Protocol, measure_sets, table
 from experiments.few_shot_features import from_files, from_workdir
 from ncjax import data, transfer
 from ncjax.sweep import run_sweep
-from tests import small
+from tests.sweep.conftest import make_config
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = np.repeat(np.arange(6) * 10, 30)
@@ -98,7 +98,7 @@ def test_files_that_do_not_belong_together_are_named(files, tmp_path):
 
 def test_a_sweeps_checkpoint_scores_as_in_its_table(tmp_path, monkeypatch, small_dataset):
     monkeypatch.setattr(data, "load", lambda _: small_dataset)
-    config = small.smaller_config()
+    config = make_config()
     config.sweep.learning_rate, config.sweep.seed = None, (0, 1)
     run_sweep(config, tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]

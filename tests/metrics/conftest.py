@@ -6,6 +6,8 @@ import jax
 import pytest
 from jaxtyping import config
 
+_ROUNDING = ("test_class_stats", "test_collapse", "test_compensated")
+
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
@@ -19,3 +21,12 @@ def unchecked() -> Iterator[None]:
 def x64() -> Iterator[None]:
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _optimized(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Rounding is tested in the programs that users run: there the optimizer may contract, fuse and reorder."""
+    before = jax.config.jax_disable_most_optimizations  # type: ignore[attr-defined]
+    jax.config.update("jax_disable_most_optimizations", before and request.path.stem not in _ROUNDING)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)

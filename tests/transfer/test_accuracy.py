@@ -157,7 +157,7 @@ def factorisations_side_by_side(jaxpr: core.Jaxpr) -> int:
     here, deepest = 0, 0
     for equation in jaxpr.eqns:
         inside = [
-            factorisations_side_by_side(getattr(part, "jaxpr", part))
+            factorisations_side_by_side(part.jaxpr if isinstance(part, core.ClosedJaxpr) else part)
             for value in equation.params.values()
             for part in (value if isinstance(value, tuple | list) else [value])
             if isinstance(part, core.Jaxpr | core.ClosedJaxpr)
