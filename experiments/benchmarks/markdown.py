@@ -43,12 +43,8 @@ def _run(result: dict[str, Any]) -> list[str]:
         f"{library} matmul {quantity(rates['flops'])}FLOP/s, copy {quantity(rates['bytes'])}B/s"
         for library, rates in ceiling["by_library"].items()
     )
-    lines = [f"`{where['command']}`", ""]
-    lines += [
-        f"{where['date']}, {where['processor']}, {where['threads']} threads, {', '.join(where['devices'])}, "
-        f"{where['precision']}; {versions}. Ceilings: {limits}.",
-        "",
-    ]
+    machine = f"{where['processor']}, {where['threads']} threads, {', '.join(where['devices'])}, {where['precision']}"
+    lines = [f"`{where['command']}`", "", f"{where['date']}, {machine}; {versions}. Ceilings: {limits}.", ""]
     lines += ["| work | ncjax | best peer | ratio | rate, share of the ceiling | notes |", "|---|---|---|---|---|---|"]
     lines += [_case(case, ceiling) for case in result["cases"]]
     aims = [(case, target) for case in result["cases"] for target in case["targets"]]
