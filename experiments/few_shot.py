@@ -72,7 +72,8 @@ class Protocol:
 def main() -> None:
     """Measures what the flags ask for, and prints or writes it."""
     protocol = _asked_protocol()
-    result, per_episode = measure_sets(_asked_sets(), protocol)
+    with contextlib.ExitStack() as stack:
+        result, per_episode = measure_sets(_asked_sets(stack), protocol)
     if PER_EPISODE.value is not None:
         np.savez(PER_EPISODE.value, **per_episode)  # type: ignore[arg-type]
     text = json.dumps(result, indent=2, allow_nan=False)
@@ -84,7 +85,7 @@ def main() -> None:
             print(f"results: {path}", file=_RESULT)
 
 
-def _asked_sets() -> Iterable[FeatureSet]:
+def _asked_sets(stack: contextlib.ExitStack) -> Iterable[FeatureSet]:
     """The feature sets that the flags name."""
     if bool(FEATURES.value) == (WORKDIR.value is not None):
         raise ValueError("arguments: expected either --features=F.npz or --workdir=DIR")
@@ -94,7 +95,9 @@ def _asked_sets() -> Iterable[FeatureSet]:
         return from_files(FEATURES.value, VALIDATION.value, SOURCE.value)
     if VALIDATION.value or SOURCE.value:
         raise ValueError("--validation_features, --source_features: go with --features; a sweep has its own")
-    return from_workdir(Path(WORKDIR.value), RUN.value)
+    from ncjax.sweep import cloud
+
+    return from_workdir(stack.enter_context(cloud.reading(WORKDIR.value)), RUN.value)
 
 
 def _asked_protocol() -> Protocol:

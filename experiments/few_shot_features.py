@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -80,39 +79,19 @@ def from_workdir(workdir: Path, runs: list[int], chunk: int = 256) -> Iterator[F
       OSError: if there is no sweep.
       ValueError: if its data has no target classes, or there is no such run or no checkpoint of it.
     """
-    import jax
-    import jax.numpy as jnp
+    from ncjax.sweep import read_runs
 
-    from ncjax import data, training
-    from ncjax.sweep import read_ledger, read_run
-
-    ledger = read_ledger(workdir)
-    if ledger is None:
-        raise FileNotFoundError(f"--workdir: {workdir} holds no sweep; expected one written by experiments.sweep")
-
-    def embed(model: Any, variables: Any, mean: Any, std: Any, images: Any) -> Any:
-        def forward(part: Any) -> dict[str, Any]:
-            return {"embedding": model.apply(variables, data.normalize(part, mean, std))[1]["embedding"]}
-
-        return training.map_chunks(forward, images, chunk)["embedding"]
-
-    compiled = jax.jit(embed, static_argnums=0)
-    for number in runs or range(len(ledger.runs)):
-        trained = read_run(workdir, number)
+    for trained in read_runs(workdir, runs):
         dataset = trained.dataset
         target, validation = dataset.target, dataset.validation
         if target is None:
             raise ValueError(f"--workdir: {dataset.name} has no target classes; name some: config.data.target_classes")
 
-        def features(images: np.ndarray, trained: Any = trained) -> np.ndarray:
-            statistics = jnp.asarray(trained.dataset.mean), jnp.asarray(trained.dataset.std)
-            return np.asarray(compiled(trained.model, trained.state.variables, *statistics, images))
-
         setting = {name: value for name, value in trained.settings.items() if name != "seed"}
         yield FeatureSet(
-            name=f"{workdir} run {number} step {trained.step}",
+            name=f"{workdir} run {trained.number} step {trained.step}",
             setting=" ".join(f"{name}={value}" for name, value in setting.items()),
-            target=(features(target.images), target.labels),
-            validation=None if validation is None else (features(validation.images), validation.labels),
-            center=features(dataset.train.images).mean(axis=0, dtype=np.float64),
+            target=(trained.embed(target.images, chunk), target.labels),
+            validation=None if validation is None else (trained.embed(validation.images, chunk), validation.labels),
+            center=trained.embed(dataset.train.images, chunk).mean(axis=0, dtype=np.float64),
         )

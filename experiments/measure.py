@@ -1,11 +1,12 @@
 """Measures the collapse of features that any framework saved, or prints what a sweep measured of a run.
 
 python -m experiments.measure --features=F.npz [--bootstrap=200] [--json=OUT]
-python -m experiments.measure --workdir=DIR --run=N [--json=OUT]
+python -m experiments.measure --workdir=DIR --run=N [--again] [--bootstrap=200] [--json=OUT]
 
 F.npz holds `features` [n, d], `labels` [n] and optionally `kernel` [d, C] (or PyTorch's [C, d]), `bias` [C],
-`test_features`, `test_labels`. JSON goes to the standard output, a table if that is a terminal; all else goes to the
-standard error.
+`test_features`, `test_labels`. Of a run the last row of the results table is printed; --again (or --bootstrap) passes
+the images through its last checkpoint and measures the collapse of what comes out. JSON goes to the standard output, a
+table if that is a terminal; all else goes to the standard error.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Directory of a sweep.", **launch
 RUN = flags.DEFINE_integer(
     "run", None, "Run of the sweep whose last checkpoint to print.", lower_bound=0, **launch.SHARED
 )
+AGAIN = flags.DEFINE_boolean("again", False, "With --run: measure its last checkpoint again, instead of the table.")
 BOOTSTRAP = flags.DEFINE_integer("bootstrap", 0, "Resamples for 95% intervals; 0 for none.", lower_bound=0)
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the resamples.", **launch.SHARED)
 JSON = flags.DEFINE_string("json", None, "File to write the JSON to.", **launch.SHARED)
@@ -39,17 +41,25 @@ def main() -> None:
     """Measures or reads what the flags ask for, and prints or writes it."""
     if (FEATURES.value is None) == (WORKDIR.value is None):
         raise ValueError("arguments: expected either --features=F.npz or --workdir=DIR --run=N")
+    if BOOTSTRAP.value == 1:
+        raise ValueError("--bootstrap: got 1, expected 0 or at least 2")
+    num_resamples, seed = int(BOOTSTRAP.value or 0), int(SEED.value or 0)
     if FEATURES.value is not None:
-        if RUN.value is not None:
-            raise ValueError("--run: goes with --workdir, not with --features")
-        if BOOTSTRAP.value == 1:
-            raise ValueError("--bootstrap: got 1, expected 0 or at least 2")
+        if RUN.value is not None or AGAIN.value:
+            raise ValueError("--run, --again: go with --workdir, not with --features")
         file = read_features(Path(FEATURES.value))
-        result = {"features": FEATURES.value, **measure_features(file, int(BOOTSTRAP.value or 0), int(SEED.value or 0))}
+        result = {"features": FEATURES.value, **measure_features(file, num_resamples, seed)}
     else:
-        if RUN.value is None or BOOTSTRAP.value:
-            raise ValueError("--workdir: expected --run=N with it and no --bootstrap, which needs the features")
-        result = last_checkpoint(Path(str(WORKDIR.value)), RUN.value)
+        if RUN.value is None:
+            raise ValueError("--workdir: expected --run=N with it")
+        from ncjax.sweep import cloud
+
+        with cloud.reading(str(WORKDIR.value)) as workdir:
+            if AGAIN.value or num_resamples:
+                result = measure_run(workdir, RUN.value, num_resamples, seed)
+            else:
+                result = last_checkpoint(workdir, RUN.value)
+        result["workdir"] = WORKDIR.value
     text = json.dumps(result, indent=2, allow_nan=False)
     if JSON.value is not None:
         Path(JSON.value).write_text(text + "\n", encoding="utf-8")
@@ -113,6 +123,38 @@ def measure_features(file: FeaturesFile, num_resamples: int = 0, seed: int = 0) 
         )
         result |= {"resamples": num_resamples, "level": 0.95, "intervals": intervals}
     return result
+
+
+def measure_run(workdir: Path, run: int, num_resamples: int = 0, seed: int = 0) -> dict[str, Any]:
+    """Measures the collapse of a sweep's run again, from its last checkpoint.
+
+    Args:
+      workdir: of the sweep.
+      run: its number.
+      num_resamples: of the bootstrap; 0 for no intervals.
+      seed: of the resamples.
+
+    Returns:
+      The run's step and settings, and what `measure_features` gives.
+
+    Raises:
+      OSError: if there is no sweep, or no checkpoint of the run.
+      ValueError: if the sweep has no such run.
+    """
+    import jax
+
+    from ncjax import models
+    from ncjax.sweep import read_run
+
+    trained = read_run(workdir, run)
+    train, test = (
+        (trained.embed(split.images), split.labels) for split in (trained.dataset.train, trained.dataset.test)
+    )
+    weights = models.classifier_weights(jax.device_put(trained.state.variables))
+    kernel, bias = map(np.asarray, weights)
+    file = FeaturesFile(train, test, tuple(range(kernel.shape[1])), kernel, bias, None, ())
+    place = {"workdir": str(workdir), "run": run, "step": trained.step, **trained.settings}
+    return {**place, **measure_features(file, num_resamples, seed)}
 
 
 def last_checkpoint(workdir: Path, run: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 python -m experiments.report --workdir=DIR [--workdir=DIR2] [--output=DIR3] [--follow] [--compare]
 """
 
+import contextlib
 import shlex
 import time
 from pathlib import Path
@@ -26,11 +27,26 @@ _LOOK_SECONDS = 5.0
 
 def main() -> None:
     """Writes the report that the flags ask for, again and again if they say so."""
-    workdirs = [Path(name) for name in dict.fromkeys(WORKDIR.value or ())]
+    from ncjax.sweep import cloud
+
+    with contextlib.ExitStack() as stack:
+        first, *others = dict.fromkeys(WORKDIR.value or ())
+        report = stack.enter_context(cloud.reading(first, back="" if OUTPUT.value else "report"))
+        workdirs = [report, *(stack.enter_context(cloud.reading(name)) for name in others)]
+        write_again(workdirs, bool(FOLLOW.value))
+
+
+def write_again(workdirs: list[Path], following: bool) -> None:
+    """Writes the report once, or whenever rows have been added until the sweeps end.
+
+    Args:
+      workdirs: of the sweeps.
+      following: whether to go on as long as one of them runs.
+    """
     written = None
     while True:
         # In this order: rows that come between the two looks are seen by the next.
-        running, sizes = FOLLOW.value and _running(workdirs), _sizes(workdirs)
+        running, sizes = following and _running(workdirs), _sizes(workdirs)
         if sizes != written and not (running and not all(sizes)):
             write(workdirs)
             written = sizes

@@ -10,6 +10,7 @@ Several hosts: the same command on each with --distributed; outside clusters tha
 [--ray_resources='{"TPU": 4}'].
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from ml_collections import config_flags
 from experiments import launch
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "File of the experiment, e.g. configs/quickstart.py.")
-WORKDIR = flags.DEFINE_string("workdir", None, "Directory for results; made if it is not there.", **launch.SHARED)
+WORKDIR = flags.DEFINE_string("workdir", None, "Directory or URL (gs://, s3://) for results.", **launch.SHARED)
 LAUNCHER = flags.DEFINE_enum("launcher", "local", ["local", "ray"], "Who runs the groups: this process, or Ray's.")
 RAY_ADDRESS = flags.DEFINE_string("ray_address", None, "Of a Ray cluster; by default Ray is started on this machine.")
 RAY_RESOURCES = flags.DEFINE_string("ray_resources", "{}", "JSON of what each Ray task takes: CPU, GPU, TPU, …")
@@ -40,9 +41,9 @@ def main() -> None:
 
     from ncjax.sweep import STOPPED, SweepStopped
 
-    workdir = Path(str(WORKDIR.value))
     try:
-        summary = _run(workdir)
+        with _workdir() as workdir:
+            summary = _run(workdir)
     except SweepStopped as stopped:
         _stop(f"{stopped}; the same command goes on", STOPPED)
     except Exception as error:
@@ -58,8 +59,24 @@ def main() -> None:
         f"{summary['runs']} runs in {summary['seconds']:.0f} s, {summary['compilations']} programs compiled in "
         f"{summary['compile_seconds']:.0f} s, {summary['peak_memory_bytes'] / 2**30:.1f} GiB of memory at most"
     )
-    print(f"results: {workdir / 'results.jsonl'} ({summary['rows']} rows)")
-    print(f"next: python -m experiments.report --workdir={workdir}")
+    name = str(WORKDIR.value).rstrip("/")
+    print(f"results: {name}/results.jsonl ({summary['rows']} rows)")
+    print(f"next: python -m experiments.report --workdir={name}")
+
+
+def _workdir() -> contextlib.AbstractContextManager[Path]:
+    """The directory of this machine that the sweep works in."""
+    import jax
+
+    from ncjax.sweep import cloud
+
+    name = str(WORKDIR.value)
+    if not cloud.is_cloud(name):
+        return contextlib.nullcontext(Path(name))
+    if LAUNCHER.value == "ray":
+        raise ValueError(f"--workdir: got {name}, expected with --launcher=ray a directory that all machines share")
+    # The first process alone reads and writes it.
+    return cloud.writing(name) if jax.process_index() == 0 else contextlib.nullcontext(cloud.scratch(name) / "workdir")
 
 
 def _run(workdir: Path) -> dict[str, Any]:

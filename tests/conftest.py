@@ -11,6 +11,9 @@ os.environ["NCJAX_DATA_DIR"] = tempfile.mkdtemp(prefix="ncjax-tests-")
 # Nor must compiled programs outlive the tests, or a test could pass on what an earlier version compiled.
 os.environ["NCJAX_CACHE_DIR"] = "off"
 
+# Most of the tests' time is compiling; what the optimizer adds to it is worth its time only where rounding is tested.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
+
 import jax
 import pytest
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from math import prod
+from math import ceil, prod
 from typing import Literal, get_args
 
 import jax
@@ -95,7 +95,8 @@ def exact_squares(embed: Embedding, images: Float[Array, "n ..."], directions: i
     rows = images.shape[0]
     product, space = _cheaper_product(embed, images)
     size = space.size // rows
-    directions = min(directions, size)
+    # Chunks of one size, of which the last is not mostly empty.
+    directions = ceil(size / ceil(size / directions))
 
     def one(index: Array) -> Array:
         # An index past the end, in the last chunk, is a vector of zeros.

@@ -3,7 +3,8 @@
 The patches of a whole batch (im2col) do not fit in a CPU's cache and are written to memory and read back, nine times
 the images' size. Made for a few images at a time they stay in the cache, and the products run near the speed of large
 matrices. Automatic differentiation would lose that, so the convolution is a bilinear primitive of its own, whose two
-transposes work in the same way. Being bilinear it has derivatives of every order, forward and reverse.
+transposes work in the same way. Being bilinear it has derivatives of every order, forward and reverse. For many images
+of very few pixels the kernel is written out as one dense matrix instead.
 """
 
 import itertools
@@ -17,7 +18,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-Pads = tuple[tuple[int, int], tuple[int, int]]
+from ncjax.models.dense_convolution import Pads, dense_kernel, dense_kernel_gradient, dense_pays
 
 # Bytes of patches made at once: measured on two cores, half or twice as many are as good, the whole batch half as fast.
 _PATCH_BYTES = 5 * 2**20
@@ -51,6 +52,11 @@ def blocked_convolution(
 def _forward(x: Array, kernel: Array, *, pads: Pads, precision: Any) -> Array:
     kernel_height, kernel_width, _, features = kernel.shape
     flat_kernel = kernel.reshape(-1, features)
+    images, height, width, _ = x.shape
+    if dense_pays(images, height, width):
+        out = height + sum(pads[0]) - kernel_height + 1, width + sum(pads[1]) - kernel_width + 1
+        product = jnp.dot(x.reshape(images, -1), dense_kernel(kernel, height, width, pads), precision=precision)
+        return product.reshape(images, *out, features)
 
     def of_block(x: Array) -> Array:
         padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
@@ -68,6 +74,11 @@ def _input_gradient(dy: Array, kernel: Array, *, pads: Pads, precision: Any) -> 
     kernel_height, kernel_width, channels, features = kernel.shape
     flat_kernel = kernel.reshape(-1, features).T
     (top, bottom), (left, right) = pads
+    images, out_height, out_width, _ = dy.shape
+    height, width = out_height + kernel_height - 1 - top - bottom, out_width + kernel_width - 1 - left - right
+    if dense_pays(images, height, width):
+        product = jnp.dot(dy.reshape(images, -1), dense_kernel(kernel, height, width, pads).T, precision=precision)
+        return product.reshape(images, height, width, channels)
 
     def of_block(dy: Array) -> Array:
         products = jnp.dot(dy.reshape(-1, features), flat_kernel, precision=precision)
@@ -77,8 +88,7 @@ def _input_gradient(dy: Array, kernel: Array, *, pads: Pads, precision: Any) -> 
             for column in range(kernel_width):
                 around = ((0, 0), (row, kernel_height - 1 - row), (column, kernel_width - 1 - column), (0, 0))
                 total = total + jnp.pad(products[:, :, :, row, column], around)
-        height, width = total.shape[1:3]
-        return total[:, top : height - bottom, left : width - right]
+        return total[:, top : top + height, left : left + width]
 
     return _in_blocks(of_block, dy, _block(dy, kernel, channels))
 
@@ -89,9 +99,14 @@ def _kernel_gradient(x: Array, dy: Array, *, pads: Pads, precision: Any) -> Arra
     channels = x.shape[-1]
     kernel_height = x.shape[1] + sum(pads[0]) - height + 1
     kernel_width = x.shape[2] + sum(pads[1]) - width + 1
-    padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     shape = (kernel_height, kernel_width, channels, features)
-    block = _block(dy, jax.ShapeDtypeStruct(shape, x.dtype), channels)
+    kernel = jax.ShapeDtypeStruct(shape, x.dtype)
+    _, in_height, in_width, _ = x.shape
+    if dense_pays(images, in_height, in_width):
+        product = jnp.dot(x.reshape(images, -1).T, dy.reshape(images, -1), precision=precision)
+        return dense_kernel_gradient(product, kernel, in_height, in_width, pads)
+    padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    block = _block(dy, kernel, channels)
 
     def of_block(x: Array, dy: Array) -> Array:
         # Turned by itself, a ninth of the patches' size: a product with its first factor turned is half as fast.

@@ -1,7 +1,9 @@
 """The pieces that the networks share: convolution, normalisation, pooling."""
 
+import contextlib
 import math
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -31,10 +33,37 @@ def normalise(features: Array, norm: Norm, train: bool, name: str) -> Array:
     if norm == "none":
         return features
     if norm == "batch":
-        return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, name=name)(features)
+        return nn.BatchNorm(momentum=0.9, epsilon=1e-5, name=name)(features, use_running_average=not train)
     if norm == "group":
         return nn.GroupNorm(num_groups=math.gcd(32, features.shape[-1]), epsilon=1e-5, name=name)(features)
     raise ValueError(f"norm: got {norm!r}, expected one of none, batch, group")
+
+
+@contextlib.contextmanager
+def frozen_averages(layers: tuple[str, ...]) -> Iterator[None]:
+    """Makes batch normalisation inside some layers use its stored averages, in training too, for a ``with`` block.
+
+    Args:
+      layers: names of a network's layers, as in its parameters.
+
+    Example:
+      >>> from ncjax import models
+      >>> model = models.build(models.ModelSpec("mlp", widths=(2,), norm="batch"), num_classes=2)
+      >>> variables = models.initialise(model, jax.random.key(0), (1, 1, 1))
+      >>> with frozen_averages(("norm1",)):
+      ...     _, updated = model.apply(variables, jax.numpy.ones((3, 1, 1, 1)), train=True, mutable=["batch_stats"])
+      >>> updated["batch_stats"]["norm1"]["mean"].tolist()
+      [0.0, 0.0]
+    """
+
+    def intercept(call: Callable[..., Any], arguments: Any, options: Any, context: nn.module.InterceptorContext) -> Any:
+        path = context.module.path
+        if isinstance(context.module, nn.BatchNorm) and path and path[0] in layers:
+            options = {**options, "use_running_average": True}
+        return call(*arguments, **options)
+
+    with nn.intercept_methods(intercept) if layers else contextlib.nullcontext():
+        yield
 
 
 def max_pool_2x2(maps: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:

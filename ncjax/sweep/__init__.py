@@ -19,7 +19,7 @@ from ncjax.sweep.program import (
 from ncjax.sweep.results import append_rows, keep_rows, read_rows, read_table
 from ncjax.sweep.schedule import checkpoint_steps
 from ncjax.sweep.signals import STOPPED, SweepStopped
-from ncjax.sweep.states import TrainedRun, read_run
+from ncjax.sweep.states import TrainedRun, read_run, read_runs
 from ncjax.sweep.workdir import check_workdir, claim_workdir, is_running
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "read_ledger",
     "read_rows",
     "read_run",
+    "read_runs",
     "read_table",
     "replicate",
     "resolve_batch_devices",

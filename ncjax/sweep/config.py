@@ -10,7 +10,7 @@ from ml_collections import config_dict
 from ncjax.data import Augmentation, DataSpec
 from ncjax.sweep.axes import AXES
 from ncjax.sweep.grid import Run, expand
-from ncjax.training import ComputeDtype, MeasureSpec, images_at_once
+from ncjax.training import ComputeDtype, InitSpec, MeasureSpec, images_at_once
 from ncjax.transfer import EpisodeSpec
 
 
@@ -57,6 +57,12 @@ def default_config() -> ml_collections.ConfigDict:
         "spectral_penalty": 0.0,  # λ of (λ/2)·Σ σ₁(W)² over the kernels, in the loss
         "label_smoothing": 0.0,
         "seed": 0,
+    }
+    # Fine-tuning: every run starts from this one's newest checkpoint, with a new classifier.
+    config.init = {
+        "workdir": "",  # of the sweep that trained it; empty for fresh weights
+        "run": 0,
+        "last_stages": -1,  # of the network to train, the others stay as they are; -1 for all
     }
     # Each axis replaces the value of the same name above; the runs are the product of the axes. None: not swept.
     config.sweep = {name: config_dict.placeholder(tuple) for name in SWEEP_AXES}
@@ -148,6 +154,7 @@ class SweepPlan:
       complexity_samples: images a split on which geometric complexity is measured.
       measure: static choices of measuring; its target classes are filled in when the data is known.
       train: static choices of training that all runs share, by name.
+      init: the network that runs start from.
       stream: of train images from the host.
       mesh_runs: devices over which runs are spread; 0 for all.
       mesh_batch: devices among which each run divides its batches; 0 for those that runs leave free.
@@ -164,6 +171,7 @@ class SweepPlan:
     complexity_samples: int
     measure: MeasureSpec
     train: dict[str, Any]
+    init: InitSpec
     stream: StreamSpec
     mesh_runs: int
     mesh_batch: int
@@ -240,6 +248,7 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
             "compute_dtype": config.compute_dtype,
             "augmentation": _named("config.augmentation", Augmentation, config.augmentation),
         },
+        init=_named("config.init", InitSpec, config.init),
         stream=StreamSpec(**config.stream),
         mesh_runs=config.mesh.runs,
         mesh_batch=config.mesh.batch,

@@ -36,7 +36,7 @@ from ncjax.sweep.progress import Progress
 from ncjax.sweep.schedule import steps_at
 from ncjax.sweep.signals import StopRequest, SweepStopped
 from ncjax.sweep.streamed import StreamedExecution
-from ncjax.training import RunInputs
+from ncjax.training import RunInputs, TrainedWeights, frozen_layers, start_from
 
 # Seconds of training after which the state is saved even where nothing is measured.
 _SAVE_SECONDS = 300.0
@@ -54,6 +54,7 @@ class Group:
       mesh: over which the runs are spread.
       train: the train split, to be streamed from the host; None where it lies on the devices.
       stream: how it is streamed.
+      source: weights that they start from; None for fresh ones.
       steps: at which they are measured, ascending from 0.
       steps_per_epoch: of these runs.
     """
@@ -65,6 +66,7 @@ class Group:
     mesh: Mesh
     train: data.Split | None
     stream: StreamSpec
+    source: TrainedWeights | None
     steps: tuple[int, ...]
     steps_per_epoch: int
 
@@ -78,7 +80,13 @@ class Group:
 
 
 def make_group(
-    plan: SweepPlan, runs: tuple[Run, ...], dataset: data.Dataset, number: int, size: int, epochs: tuple[float, ...]
+    plan: SweepPlan,
+    runs: tuple[Run, ...],
+    dataset: data.Dataset,
+    number: int,
+    size: int,
+    epochs: tuple[float, ...],
+    source: TrainedWeights | None = None,
 ) -> Group:
     """Makes a group of runs, and finds what is wrong with its network or its batch size.
 
@@ -89,6 +97,7 @@ def make_group(
       number: of the group.
       size: runs that the program is compiled for.
       epochs: at which to measure.
+      source: weights that they start from; None for fresh ones.
 
     Returns:
       The group.
@@ -109,11 +118,14 @@ def make_group(
     with naming("config.model", ("classifier",)):
         # The shapes alone tell whether the network takes these images.
         model = models.build(train.model, train.num_classes)
-        jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), spec.image_shape))
+        fresh = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), spec.image_shape))
+    with naming("config.init", ("last_stages",)):
+        frozen = frozen_layers(fresh["params"], plan.init.last_stages)
+    spec = dataclasses.replace(spec, train=dataclasses.replace(train, frozen=frozen))
     mesh = make_mesh(size, plan.mesh_runs, resolve_batch_devices(plan.mesh_batch, size, batch_size, plan.mesh_runs))
     streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
     split, steps = dataset.train if streamed else None, steps_at(epochs, steps_per_epoch)
-    return Group(number, runs, size, spec, mesh, split, plan.stream, steps, steps_per_epoch)
+    return Group(number, runs, size, spec, mesh, split, plan.stream, source, steps, steps_per_epoch)
 
 
 @contextlib.contextmanager
@@ -222,7 +234,8 @@ class _Course:
 
         saved = hosts.shared(read)
         if saved is None:
-            return None, init_group(group.spec, mesh, self.hyper, self.seeds)
+            fresh = init_group(group.spec, mesh, self.hyper, self.seeds)
+            return None, fresh if group.source is None else start_from(fresh, group.source)
         step, state, damage = saved
         if damage is not None:
             self.around.progress.say(f"group {group.number}: {damage}")

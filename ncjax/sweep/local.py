@@ -1,31 +1,24 @@
 """Runs a whole sweep in this process."""
 
 import contextlib
-import dataclasses
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
-import jax
 import ml_collections
 
-from ncjax import data
 from ncjax.sweep import hosts, results
-from ncjax.sweep.config import SweepPlan, read_config
-from ncjax.sweep.environment import count_compilations, device_memory_bytes, peak_memory_bytes
-from ncjax.sweep.grid import Run
-from ncjax.sweep.group import Group, Surroundings, divide_checkpoints, make_group, naming, run_group
-from ncjax.sweep.ledger import Ledger, extend_ledger, read_ledger, write_ledger
+from ncjax.sweep.environment import count_compilations, peak_memory_bytes
+from ncjax.sweep.fine_tune import keep_source, with_source
+from ncjax.sweep.group import Group, Surroundings, divide_checkpoints, run_group
+from ncjax.sweep.ledger import Ledger, write_ledger
 from ncjax.sweep.memory import TooLarge
+from ncjax.sweep.prepared import Sweep, planned_ledger, prepare
 from ncjax.sweep.progress import Progress
 from ncjax.sweep.signals import noticing_signals
 from ncjax.sweep.storage import naming_a_full_disk
-from ncjax.sweep.workdir import add_to_summary, check_workdir, claim_workdir, describe_data, locked
-from ncjax.training import RunInputs, run_inputs
-from ncjax.transfer import check_fits
-
-_DATA_OPTIONS = tuple(field.name for field in dataclasses.fields(data.DataSpec))
+from ncjax.sweep.workdir import add_to_summary, claim_workdir, locked
 
 
 def run_sweep(config: ml_collections.ConfigDict, workdir: Path, profile_steps: int = 0) -> dict[str, Any]:
@@ -49,7 +42,7 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path, profile_steps: i
       SweepStopped: if SIGTERM or SIGINT came; the state is saved.
     """
     began = time.perf_counter()
-    sweep = prepare(config, workdir)
+    sweep = with_source(prepare(config, workdir), workdir)
     # Nothing is written before all that can be wrong with the config has been found.
     with contextlib.ExitStack() as stack:
         stack.enter_context(naming_a_full_disk(workdir))
@@ -81,81 +74,6 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path, profile_steps: i
         return hosts.shared(lambda: summarise(workdir, costs, ledger))
 
 
-@dataclasses.dataclass(frozen=True)
-class View:
-    """The data as one or more groups see it.
-
-    Attributes:
-      plan: of the sweep, with what only the data can tell.
-      dataset: that the groups train on.
-      inputs: the same as arrays.
-    """
-
-    plan: SweepPlan
-    dataset: data.Dataset
-    inputs: RunInputs
-
-
-@dataclasses.dataclass(frozen=True)
-class Sweep:
-    """A config with the data that it asks for.
-
-    Attributes:
-      plan: the config, read.
-      dataset: that it names.
-      views: of the data, by the options in which they differ from it.
-    """
-
-    plan: SweepPlan
-    dataset: data.Dataset
-    views: dict[tuple[tuple[str, Any], ...], View]
-
-    def view(self, runs: tuple[Run, ...]) -> View:
-        """The data as runs of one group see it."""
-        return self.views[runs[0].data]
-
-    def group(self, ledger: Ledger, number: int) -> Group:
-        """A group of a ledger, ready to run."""
-        members, runs = ledger.groups[number], ledger.numbered(self.plan.runs)
-        own = tuple(runs[run] for run in members.runs)
-        view = self.view(own)
-        return make_group(view.plan, own, view.dataset, number, members.size, ledger.epochs)
-
-    def groups(self, ledger: Ledger) -> list[Group]:
-        """All groups of a ledger, in the order in which they run."""
-        return [self.group(ledger, number) for number in sorted(ledger.groups)]
-
-
-def prepare(config: ml_collections.ConfigDict, workdir: Path) -> Sweep:
-    """Reads a config and its data, and finds whatever is wrong with them before anything is written.
-
-    Args:
-      config: with the keys of ``default_config``.
-      workdir: where it is to run.
-
-    Returns:
-      The sweep.
-
-    Raises:
-      ValueError: if the config is wrong, or the workdir holds another one.
-    """
-    plan = read_config(config)
-    ledger = hosts.shared(lambda: _ledger(config, workdir, plan))
-    with naming("config.data", _DATA_OPTIONS):
-        dataset = data.load(plan.data)
-    if jax.process_count() > 1:
-        ours = describe_data(dataset)["sha256"]
-        if (theirs := hosts.shared(lambda: ours)) != ours:
-            raise ValueError(
-                f"config.data: {dataset.name} has sha256 {ours[:12]}… on host {jax.process_index()} and {theirs[:12]}… "
-                f"on the first; expected the same images and labels on every host"
-            )
-    views = {options: _view(plan, dataset, options) for options in dict.fromkeys(run.data for run in plan.runs)}
-    sweep = Sweep(plan, dataset, views)
-    sweep.groups(ledger)
-    return sweep
-
-
 def claim(config: ml_collections.ConfigDict, workdir: Path, sweep: Sweep) -> Ledger:
     """Writes what describes a sweep to a workdir that is locked.
 
@@ -168,7 +86,8 @@ def claim(config: ml_collections.ConfigDict, workdir: Path, sweep: Sweep) -> Led
       The runs that the workdir is to hold: those that it holds, and those that the config adds.
     """
     # Another process may have been here since the config was checked.
-    ledger = _ledger(config, workdir, sweep.plan)
+    ledger = planned_ledger(config, workdir, sweep.plan)
+    keep_source(sweep, workdir)
     claim_workdir(config, workdir, sweep.dataset, ledger)
     gather_rows(workdir, ledger)
     for table in (workdir / "checkpoints").glob("rows_*.jsonl"):
@@ -242,45 +161,9 @@ def summarise(workdir: Path, costs: dict[str, float], ledger: Ledger) -> dict[st
     return add_to_summary(workdir, costs, facts)
 
 
-def _ledger(config: ml_collections.ConfigDict, workdir: Path, plan: SweepPlan) -> Ledger:
-    """What the workdir is to hold: what it holds, extended."""
-    check_workdir(config, workdir)
-    if not (workdir / "config.json").is_file():
-        return extend_ledger(None, plan, plan.runs_per_program)
-    recorded = read_ledger(workdir)
-    if recorded is None:
-        raise ValueError(f"--workdir: {workdir} holds a sweep without runs.json; restore it or use a new directory")
-    return extend_ledger(recorded, plan, plan.runs_per_program)
-
-
 def _remove_unknown(workdir: Path, ledger: Ledger) -> None:
     """Removes checkpoints of groups that were never entered, or have been divided since."""
     known = {f"group_{number:03d}" for number in ledger.groups}
     for directory in (workdir / "checkpoints").glob("group_*"):
         if directory.name not in known:
             shutil.rmtree(directory)
-
-
-def _view(plan: SweepPlan, dataset: data.Dataset, options: tuple[tuple[str, Any], ...]) -> View:
-    """The data with other options."""
-    if options:
-        with naming("config.data", _DATA_OPTIONS):
-            viewed = data.load(dataclasses.replace(plan.data, **dict(options)))
-        # Of the same pixels, so that geometric complexity is in the same unit.
-        dataset = dataclasses.replace(viewed, mean=dataset.mean, std=dataset.std)
-    streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
-    inputs = run_inputs(dataset, plan.complexity_samples, streamed, plan.fine_probes, plan.measure.bounds)
-    return View(_with_classes(plan, dataset, inputs), dataset, inputs)
-
-
-def _with_classes(plan: SweepPlan, dataset: data.Dataset, inputs: RunInputs) -> SweepPlan:
-    """The plan with what only the data can tell: fine classes; classes to transfer to, or none and so no transfer."""
-    train = dataset.train
-    fine = (len(train.fine_class_names) or train.num_classes) if plan.fine_probes else 0
-    measure = dataclasses.replace(plan.measure, fine_classes=fine)
-    if dataset.target is None or inputs.target_index is None:
-        return dataclasses.replace(plan, measure=dataclasses.replace(measure, transfer=None))
-    if measure.transfer is not None:
-        with naming("config.transfer", ("ways",)):
-            check_fits(inputs.target_index, measure.transfer)
-    return dataclasses.replace(plan, measure=dataclasses.replace(measure, target_classes=dataset.target.num_classes))

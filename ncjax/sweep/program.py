@@ -222,6 +222,10 @@ def init_group(spec: ProgramSpec, mesh: Mesh, hyper: Hyper, seeds: Int[Array, " 
     return over_runs(spec, mesh, one_run, num_shared=0)((hyper, seeds))
 
 
+# Compiled by itself only in name: JAX then traces it once for its shapes and for the program.
+_measure = jax.jit(measure, static_argnums=(0, 1))
+
+
 @functools.partial(jax.jit, static_argnames=("spec", "mesh"), donate_argnames=("state",))
 def advance_group(
     spec: ProgramSpec,
@@ -258,11 +262,9 @@ def advance_group(
         inputs, start, num_steps, measuring = shared
         state = on_every_device(train_steps(spec.train, hyper, seed, state, inputs, start, num_steps))
 
-        def measured(state: RunState) -> dict[str, Array]:
-            return measure(spec.train, spec.measure, state, inputs)
-
-        blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(measured, state))
-        return state, lax.cond(measuring, measured, lambda _: blank, state)
+        measured = functools.partial(_measure, spec.train, spec.measure)
+        blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), jax.eval_shape(measured, state, inputs))
+        return state, lax.cond(measuring, measured, lambda *_: blank, state, inputs)
 
     shared = (inputs, start, num_steps, measuring)
     return over_runs(spec, mesh, one_run, num_shared=1)((hyper, seeds, state), shared)

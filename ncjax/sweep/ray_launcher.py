@@ -9,10 +9,12 @@ import ml_collections
 
 from ncjax.sweep import results
 from ncjax.sweep.environment import count_compilations
+from ncjax.sweep.fine_tune import with_source
 from ncjax.sweep.group import Surroundings, run_group
 from ncjax.sweep.ledger import read_ledger
-from ncjax.sweep.local import claim, divide, gather_rows, group_table, prepare, summarise
+from ncjax.sweep.local import claim, divide, gather_rows, group_table, summarise
 from ncjax.sweep.memory import TooLarge
+from ncjax.sweep.prepared import prepare
 from ncjax.sweep.progress import Progress
 from ncjax.sweep.signals import StopRequest, SweepStopped, noticing_signals
 from ncjax.sweep.storage import naming_a_full_disk
@@ -50,7 +52,7 @@ def run_sweep_on_ray(
         import ray
     except ImportError:
         raise ValueError("--launcher: ray is not installed; expected pip install 'ncjax[ray]'") from None
-    sweep = prepare(config, workdir)
+    sweep = with_source(prepare(config, workdir), workdir)
     with naming_a_full_disk(workdir), locked(workdir), noticing_signals() as stop, count_compilations() as compilations:
         ledger = claim(config, workdir, sweep)
         started = not ray.is_initialized()
@@ -140,7 +142,7 @@ def _result(ray: Any, task: Any, number: int) -> tuple[int, str] | None:
 def _run_group(config: dict[str, Any], workdir: str, number: int) -> tuple[int, str] | None:
     """The task: one group from its last checkpoint to its end; runs that would fit and why, if so many do not."""
     directory = Path(workdir)
-    sweep = prepare(ml_collections.ConfigDict(config), directory)
+    sweep = with_source(prepare(ml_collections.ConfigDict(config), directory), directory)
     ledger = read_ledger(directory)
     if ledger is None:
         raise ValueError(

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FULL_IN_WORDS = tuple(os.strerror(number) for number in sorted(_FULL))
 
@@ -40,6 +42,28 @@ def replace_text(path: Path, text: str) -> None:
     scratch = path.with_suffix(".partial")
     with scratch.open("w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def replace_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Writes arrays as ``numpy.savez`` does, whole or not at all.
+
+    Args:
+      path: of the file.
+      arrays: by name.
+
+    Example:
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp()) / "weights.npz"
+      >>> replace_arrays(path, {"params/kernel": np.ones(2)})
+      >>> np.load(path)["params/kernel"].tolist()
+      [1.0, 1.0]
+    """
+    scratch = path.with_suffix(".partial")
+    with scratch.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
         file.flush()
         os.fsync(file.fileno())
     scratch.replace(path)

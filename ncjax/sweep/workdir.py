@@ -40,6 +40,8 @@ def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
       >>> check_workdir(ml_collections.ConfigDict({"seed": 1}), workdir)
     """
     path = workdir / "config.json"
+    if workdir.parts[:1] and workdir.parts[0].endswith(":") and not workdir.drive:
+        raise ValueError(f"--workdir: got {workdir}, expected a path; ncjax.sweep.cloud.writing makes one of a URL")
     if not path.is_file():
         if (workdir / results.FILE_NAME).exists():
             raise ValueError(f"--workdir: {workdir} holds results but no config.json; expected a new directory")

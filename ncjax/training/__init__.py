@@ -1,6 +1,7 @@
 """Training and measuring of one run, as pure functions."""
 
 from ncjax.training.chunks import images_at_once, map_chunks, map_splits
+from ncjax.training.fine_tune import InitSpec, TrainedWeights, frozen_layers, start_from, transplant
 from ncjax.training.hyper import HYPER_NAMES, TERMS, Hyper, active_terms
 from ncjax.training.inputs import RunInputs, balanced_sample, run_inputs
 from ncjax.training.measurement import MeasureSpec, measure, outputs_of
@@ -18,6 +19,7 @@ __all__ = [
     "TERMS",
     "ComputeDtype",
     "Hyper",
+    "InitSpec",
     "Loss",
     "MeasureSpec",
     "Optimizer",
@@ -26,8 +28,10 @@ __all__ = [
     "Schedule",
     "ScheduleName",
     "TrainSpec",
+    "TrainedWeights",
     "active_terms",
     "balanced_sample",
+    "frozen_layers",
     "images_at_once",
     "init_run",
     "learning_rate_factor",
@@ -45,6 +49,8 @@ __all__ = [
     "split_batch",
     "squared_gradient_norm",
     "squared_spectral_norms",
+    "start_from",
     "train_block",
     "train_steps",
+    "transplant",
 ]

@@ -32,6 +32,8 @@ class TrainSpec:
       compute_dtype: of activations and of the parameters' copy that meets them, in training, forward and backward.
         Parameters, their updates, running averages, losses and everything measured are in single precision anyway.
       augmentation: random changes to training images, none by default.
+      frozen: layers whose parameters and stored averages no step changes; batch normalisation inside them uses
+        these averages.
     """
 
     model: ModelSpec
@@ -45,3 +47,4 @@ class TrainSpec:
     penalty_probes: int = 1
     compute_dtype: ComputeDtype = "float32"
     augmentation: Augmentation = field(default_factory=Augmentation)
+    frozen: tuple[str, ...] = ()

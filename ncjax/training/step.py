@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from ncjax import metrics, models
+from ncjax.training.fine_tune import hold, keep_frozen
 from ncjax.training.hyper import Hyper
 from ncjax.training.objective import regularised_loss, sample_losses
 from ncjax.training.optimizers import optimizer
@@ -45,7 +46,7 @@ def descend(
     """
 
     def objective(params: Any) -> tuple[Float[Array, ""], Any]:
-        return _batch_loss(spec, params, state, hyper, images, labels, key)
+        return _batch_loss(spec, hold(params, spec.frozen), state, hyper, images, labels, key)
 
     def gradient_at(params: Any, _: Any) -> Any:
         return jax.grad(objective, has_aux=True)(params)[0]
@@ -57,8 +58,8 @@ def descend(
     updates, opt_state = update(gradient, state.opt_state, state.params, grad_fn=gradient_at)
     return dataclasses.replace(
         state,
-        params=optax.apply_updates(state.params, updates),
-        batch_stats=batch_stats,
+        params=keep_frozen(state.params, optax.apply_updates(state.params, updates), spec.frozen),
+        batch_stats=keep_frozen(state.batch_stats, batch_stats, spec.frozen),
         opt_state=opt_state,
         diverged=state.diverged | ~jnp.isfinite(loss),
     )
@@ -78,7 +79,8 @@ def _batch_loss(
 
     def apply(params: Any, images: Float[Array, "n h w c"], **options: Any) -> Any:
         variables = {**state.variables, **_lowered(spec, {"params": params, "constants": state.constants})}
-        return model.apply(variables, _lowered(spec, images), **options)
+        with models.frozen_averages(spec.frozen):
+            return model.apply(variables, _lowered(spec, images), **options)
 
     def data_loss(params: Any) -> tuple[Float[Array, ""], Any]:
         (logits, _), updated = apply(params, images, train=True, mutable=["batch_stats"])
@@ -93,7 +95,7 @@ def _batch_loss(
             lambda x: _raised(apply(params, x)[1]["embedding"]), images, key, num_probes=spec.penalty_probes
         )
     if "gradient_norm_penalty" in spec.terms:
-        penalties["gradient_norm_penalty"] = squared_gradient_norm(lambda p: data_loss(p)[0], params)
+        penalties["gradient_norm_penalty"] = squared_gradient_norm(lambda p: data_loss(hold(p, spec.frozen))[0], params)
     if "spectral_penalty" in spec.terms:
         penalties["spectral_penalty"] = 0.5 * squared_spectral_norms(params)
     return regularised_loss(loss, params, hyper, penalties), batch_stats

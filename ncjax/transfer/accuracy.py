@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.stats
+import scipy.special
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ncjax.transfer.episodes import (
@@ -225,7 +225,7 @@ def accuracy_interval(
     worst = None if gradient_norm is None else gradient_norm.max(axis=-1)
     if episodes < 2:
         return FewShotResult(mean, jnp.full_like(mean, jnp.nan), per_episode, worst)
-    quantile = float(scipy.stats.t.ppf(0.975, episodes - 1))
+    quantile = float(scipy.special.stdtrit(episodes - 1, 0.975))
     return FewShotResult(mean, quantile * per_episode.std(axis=-1, ddof=1) / episodes**0.5, per_episode, worst)
 
 
@@ -341,34 +341,49 @@ def _evaluate(
     heads = [find_head(head) for head in spec.heads]
     prepared = [head.prepare(features, center) for head in heads]
 
-    def evaluate(number: Int[Array, ""]) -> Float[Array, "heads shots measures"]:
-        episode = draw(number)
-        return jnp.stack(
-            [_measures(head, rows, episode, spec.shots) for head, rows in zip(heads, prepared, strict=True)]
+    def evaluate(numbers: Int[Array, " chunk"]) -> Float[Array, "heads shots chunk measures"]:
+        episodes = jax.vmap(draw)(numbers)
+        return _in_turn(
+            [partial(_measures, head, rows, spec.shots) for head, rows in zip(heads, prepared, strict=True)], episodes
         )
 
     num_chunks, chunk = chunk_sizes(spec, features.shape[1], dtype.itemsize)
     numbers = jnp.arange(num_chunks * chunk).reshape(num_chunks, chunk)
-    measures = jax.lax.map(jax.vmap(evaluate), numbers)
-    by_episode = measures.reshape(-1, len(heads), len(spec.shots), 2)[: spec.episodes]
-    return EpisodeResults(*(jnp.moveaxis(by_episode[..., measure], 0, -1) for measure in range(2)))
+    measures = jnp.moveaxis(jax.lax.map(evaluate, numbers), 0, 2)
+    by_episode = measures.reshape(len(heads), len(spec.shots), -1, 2)[:, :, : spec.episodes]
+    return EpisodeResults(by_episode[..., 0], by_episode[..., 1])
+
+
+def _in_turn(functions: list[Callable[[Any], Array]], argument: Any) -> Float[Array, "functions ..."]:
+    """The stacked values of functions, one computed after the other.
+
+    On CPUs XLA runs what does not depend on each other at once. Each batched factorisation of LAPACK then waits, in a
+    thread of the pool, for work that it gave to the pool: as many of them as there are threads would wait for ever.
+    """
+    if len(functions) == 1:
+        return functions[0](argument)[None]
+    return jax.lax.map(lambda index: jax.lax.switch(index, functions, argument), jnp.arange(len(functions)))
 
 
 def _measures(
-    head: Head, features: Float[Array, "n d"], episode: Episodes, shots: tuple[int, ...]
-) -> Float[Array, "shots 2"]:
-    """Accuracy and gradient norm of a head at each number of shots."""
-    ways, queries = episode.query.shape
-    support = features[episode.support]
-    query = features[episode.query].reshape(ways * queries, -1)
-    rows = []
-    for few in shots:
+    head: Head, features: Float[Array, "n d"], shots: tuple[int, ...], episodes: Episodes
+) -> Float[Array, "shots chunk measures"]:
+    """Accuracy and gradient norm of a head in each episode at each number of shots."""
+    chunk, ways, queries = episodes.query.shape
+    support = features[episodes.support]
+    query = features[episodes.query].reshape(chunk, ways * queries, -1)
+
+    def measure(
+        few: int, rows: tuple[Float[Array, "ways shots d"], Float[Array, "queries d"]]
+    ) -> Float[Array, " measures"]:
+        support, query = rows[0][:, :few], rows[1]
         if isinstance(head, IterativeHead):
-            scores, gradient_norm = head.solve(support[:, :few], query)
+            scores, gradient_norm = head.solve(support, query)
         else:
-            scores, gradient_norm = head.scores(support[:, :few], query), jnp.zeros((), features.dtype)
-        rows.append(jnp.stack([_credit(scores.reshape(ways, queries, ways)), gradient_norm]))
-    return jnp.stack(rows)
+            scores, gradient_norm = head.scores(support, query), jnp.zeros((), features.dtype)
+        return jnp.stack([_credit(scores.reshape(ways, queries, ways)), gradient_norm])
+
+    return _in_turn([jax.vmap(partial(measure, few)) for few in shots], (support, query))
 
 
 def _credit(scores: Float[Array, "ways queries ways"]) -> Float[Array, ""]:

@@ -63,6 +63,17 @@ def test_all_derivatives_are_those_of_the_native_convolution(case, block, monkey
     assert_close(*made)
 
 
+def test_all_derivatives_of_very_small_maps_by_a_dense_kernel(monkeypatch):
+    monkeypatch.setattr(module, "dense_pays", lambda *_: True)
+    image_shape, kernel_shape, pads = (5, 2, 3, 2), (2, 3, 2, 4), ((1, 0), (1, 1))
+    x = jax.random.normal(jax.random.key(0), image_shape)
+    kernel = jax.random.normal(jax.random.key(1), kernel_shape) / np.sqrt(np.prod(kernel_shape[:3]))
+    made = [
+        jax.jit(lambda x, k, c=convolve: derivatives(c, x, k))(x, kernel) for convolve in (ours(pads), native(pads))
+    ]
+    assert_close(*made)
+
+
 @pytest.mark.parametrize(("image_axis", "kernel_axis"), [(0, None), (1, 2), (None, 0)])
 def test_batches_of_images_and_of_kernels(image_axis, kernel_axis):
     image_shape, kernel_shape, pads = CASES["uneven"]

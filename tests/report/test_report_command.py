@@ -1,11 +1,14 @@
 """The entry point in a process of its own, as a user starts it."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from experiments import report
+from ncjax.sweep.workdir import locked
 from tests.claims.synthetic import sweep_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +46,21 @@ def test_reports_several_workdirs_and_warns_of_what_is_damaged(tmp_path: Path) -
     assert str(first / "report" / "trajectories.png") in done.stdout.splitlines()
     claims = json.loads((first / "report" / "claims.json").read_text())
     assert claims["claims"][0]["findings"][0]["runs"] == 12
+
+
+def test_a_report_that_follows_is_written_for_new_rows_and_ends_with_the_sweep(tmp_path, monkeypatch) -> None:
+    table, written = tmp_path / "results.jsonl", []
+    looks = iter([lambda: table.write_text("a row\n"), lambda: None, lambda: table.write_text("two rows\n")])
+
+    def look(_: float) -> None:
+        next(looks, sweep.close)()
+
+    monkeypatch.setattr(report, "write", lambda workdirs: written.append(report._sizes(workdirs)))
+    monkeypatch.setattr(report.time, "sleep", look)
+    with contextlib.ExitStack() as sweep:
+        sweep.enter_context(locked(tmp_path))
+        report.write_again([tmp_path], following=True)
+    assert written == [[6], [9]]
 
 
 def test_bad_input_ends_with_one_line(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
-"""A sweep of two runs on the smallest data set; all tests share its compiled program."""
+"""A sweep of two runs on the smallest data set; all tests share its compiled program, and many its finished workdir."""
+
+import shutil
 
 import pytest
 
 from ncjax import data
-from ncjax.sweep import default_config
+from ncjax.sweep import default_config, run_sweep
+from tests.sweep.kills import rows_without_times
 
 
-@pytest.fixture
-def small_sweep_config(monkeypatch, small_dataset):
-    monkeypatch.setattr(data, "load", lambda _: small_dataset)
+def make_config():
+    """On one device and without transfer, which is half of the program."""
     config = default_config()
     config.model.name = "mlp"
     config.model.widths = (6, 5)
@@ -17,16 +19,31 @@ def small_sweep_config(monkeypatch, small_dataset):
     config.sweep.learning_rate = (0.05, 0.2)
     config.measure.checkpoints = 4
     config.measure.complexity_samples = 9
+    config.mesh.runs = 1
     config.transfer.ways = 2
     config.transfer.shots = (1,)
     config.transfer.queries = 2
-    config.transfer.episodes = 4
+    config.transfer.episodes = 0
     return config
 
 
 @pytest.fixture
-def smaller_sweep_config(small_sweep_config):
-    """Without transfer, which is half of the program, and on one device."""
-    small_sweep_config.transfer.episodes = 0
-    small_sweep_config.mesh.runs = 1
-    return small_sweep_config
+def config(monkeypatch, small_dataset):
+    monkeypatch.setattr(data, "load", lambda _: small_dataset)
+    return make_config()
+
+
+@pytest.fixture(scope="session")
+def finished_workdir(tmp_path_factory, small_dataset):
+    workdir = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "load", lambda _: small_dataset)
+        run_sweep(make_config(), workdir)
+    return workdir
+
+
+@pytest.fixture
+def finished(finished_workdir, tmp_path):
+    """The rows of the finished sweep, a copy of which lies in ``whole``."""
+    shutil.copytree(finished_workdir, tmp_path / "whole")
+    return rows_without_times(tmp_path / "whole")

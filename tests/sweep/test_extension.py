@@ -1,5 +1,7 @@
 """A finished sweep that is given more to do runs only what is missing."""
 
+import shutil
+
 import pytest
 
 from ncjax.sweep import count_compilations, run_sweep
@@ -14,13 +16,8 @@ def by_settings(rows):
 
 
 @pytest.fixture
-def config(smaller_sweep_config):
-    return smaller_sweep_config
-
-
-@pytest.fixture
-def finished(config, tmp_path):
-    run_sweep(config, tmp_path)
+def finished(finished_workdir, tmp_path):
+    shutil.copytree(finished_workdir, tmp_path, dirs_exist_ok=True)
     return rows_without_times(tmp_path)
 
 

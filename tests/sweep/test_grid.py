@@ -1,5 +1,6 @@
 import pytest
 
+from configs import quickstart
 from ncjax.sweep import SWEEP_AXES, default_config, expand, groups
 
 
@@ -31,6 +32,12 @@ def test_only_what_changes_shapes_divides_the_grid():
     config.sweep.model = ("mlp", "convnet4")
     config.sweep.seed = (0, 1)
     assert [len(group) for group in groups(expand(config))] == [4, 4, 4, 4]
+
+
+def test_the_quickstart_is_one_group_and_so_two_programs():
+    # One begins the runs, one advances and measures them; tests/experiments/test_sweep.py counts them.
+    (runs,) = groups(expand(quickstart.get_config()))
+    assert len(runs) == 12
 
 
 def test_what_is_compiled_divides_the_grid_and_what_is_traced_does_not():

@@ -1,7 +1,6 @@
 """Two real processes that make one JAX runtime run one sweep."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 from ncjax.sweep import STOPPED, hosts
 from tests.sweep import kills
 
+WAIT_SECONDS = 300
 FLAGS = [
     f"--config.{name}={value}"
     for name, value in kills.FLAGS.items()
@@ -20,9 +20,9 @@ FLAGS = [
 CLEARED = ["--config.sweep.batch_size=(10,)", "--config.sweep.l2=(0.0,)", "--config.sweep.seed=(0,)"]
 
 
-def launch(workdir, cache, number=None, port=None, epochs=40.0):
+def launch(workdir, cache, number=None, port=None):
     command = [sys.executable, "-m", "experiments.sweep", "--config=configs/quickstart.py", f"--workdir={workdir}"]
-    flags = [*FLAGS, *CLEARED, f"--config.train.epochs={epochs}"]
+    flags = [*FLAGS, *CLEARED, "--config.train.epochs=1000.0"]
     if number is not None:
         flags += ["--distributed", f"--coordinator=localhost:{port}", "--num_processes=2"]
         # Nothing here is to be taken for dead because the machine is busy.
@@ -33,6 +33,11 @@ def launch(workdir, cache, number=None, port=None, epochs=40.0):
     )
 
 
+def launch_both(folder):
+    port = free_port()
+    return [launch(folder / "two", folder / "cache", number, port) for number in (0, 1)]
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -41,27 +46,29 @@ def free_port():
 
 @pytest.mark.slow
 def test_two_processes_give_the_results_of_one_and_outlive_a_killed_one(tmp_path):
-    port = free_port()
-    both = [launch(tmp_path / "two", tmp_path / "cache", number, port, epochs=1000.0) for number in (0, 1)]
-    table = tmp_path / "two" / "results.jsonl"
-    while not (table.exists() and len(table.read_bytes().splitlines()) > 2):
+    both = launch_both(tmp_path)
+    # They are at work: the beginning is saved, and three seconds of training are ahead.
+    saved = tmp_path / "two" / "checkpoints" / "group_000" / "0"
+    while not saved.exists():
         assert all(process.poll() is None for process in both), both[0].communicate()
-        time.sleep(0.1)
-    both[1].send_signal(signal.SIGKILL)
+        time.sleep(0.01)
+    both[1].kill()
     began = time.monotonic()
-    _, errors = both[0].communicate(timeout=120)
+    _, errors = both[0].communicate(timeout=WAIT_SECONDS)
     assert time.monotonic() - began < 60
     assert both[0].returncode == STOPPED, errors
-    assert "another process of the sweep ended" in errors
+    (last,) = [line for line in errors.splitlines() if line.startswith("stopped: ")]
+    assert last.startswith("stopped: another process of the sweep ended (")
+    assert last.endswith("the same command on every host goes on")
+    assert "Traceback" not in errors
     both[1].communicate()
 
-    port = free_port()
-    both = [launch(tmp_path / "two", tmp_path / "cache", number, port, epochs=1000.0) for number in (0, 1)]
-    for process in both:
-        _, errors = process.communicate(timeout=300)
+    for process in launch_both(tmp_path):
+        _, errors = process.communicate(timeout=WAIT_SECONDS)
         assert process.returncode == 0, errors
-    one = launch(tmp_path / "one", tmp_path / "cache", epochs=1000.0)
-    one.communicate(timeout=300)
+    one = launch(tmp_path / "one", tmp_path / "cache")
+    _, errors = one.communicate(timeout=WAIT_SECONDS)
+    assert one.returncode == 0, errors
     ours, theirs = (kills.rows_without_times(tmp_path / name) for name in ("two", "one"))
     assert [(row["run"], row["step"]) for row in ours] == [(row["run"], row["step"]) for row in theirs]
     for row, other in zip(ours, theirs, strict=True):

@@ -1,12 +1,20 @@
 """Groups that do not fit into memory are divided; the rows stay those of one program."""
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from ncjax.sweep import run_sweep
 from ncjax.sweep.execution import Execution
-from ncjax.sweep.memory import TooLarge, halving_when_out_of_memory, runs_that_fit
+from ncjax.sweep.memory import TooLarge, runs_that_fit
+from ncjax.sweep.memory import halving_when_out_of_memory as halving
 from tests.sweep.kills import rows_without_times
+
+
+@jax.jit
+def too_much():
+    """More bytes than a process can address, so that any machine is out of memory."""
+    return jnp.zeros(1 << 46)
 
 
 def in_order(rows):
@@ -14,30 +22,31 @@ def in_order(rows):
 
 
 @pytest.fixture
-def config(smaller_sweep_config):
-    smaller_sweep_config.sweep.seed = (0, 1)
-    return smaller_sweep_config
+def four_runs(config):
+    config.sweep.seed = (0, 1)
+    return config
 
 
 @pytest.fixture
-def finished(config, tmp_path):
-    run_sweep(config, tmp_path / "whole")
+def whole(four_runs, tmp_path):
+    """Rows of the four runs in one program."""
+    run_sweep(four_runs, tmp_path / "whole")
     return in_order(rows_without_times(tmp_path / "whole"))
 
 
 def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
-    config, finished, tmp_path, monkeypatch, capsys
+    four_runs, whole, tmp_path, monkeypatch, capsys
 ):
     call, workdir = Execution._call, tmp_path / "halved"
 
     def fail_at_step_four(self, state, start, size, measuring):
         if self._num_runs == 4 and start == 4 and size:
-            with halving_when_out_of_memory(4):
-                raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
+            with halving(4):
+                too_much()
         return call(self, state, start, size, measuring)
 
     monkeypatch.setattr(Execution, "_call", fail_at_step_four)
-    summary = run_sweep(config, workdir)
+    summary = run_sweep(four_runs, workdir)
     said = [line for line in capsys.readouterr().err.splitlines() if "out of memory" in line]
     assert [line.strip() for line in said] == [
         "group 0: out of memory with 4 runs in a program; going on with at most 2 at a time"
@@ -45,29 +54,29 @@ def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
     assert summary["groups"] == 2
     assert sorted(path.name for path in (workdir / "checkpoints").iterdir()) == ["group_001", "group_002"]
     rows = in_order(rows_without_times(workdir))
-    assert [(row["run"], row["step"]) for row in rows] == [(row["run"], row["step"]) for row in finished]
+    assert [(row["run"], row["step"]) for row in rows] == [(row["run"], row["step"]) for row in whole]
     # Up to the division by the same program, beyond it by another one: float32 rounding may differ.
-    for ours, theirs in zip(rows, finished, strict=True):
+    for ours, theirs in zip(rows, whole, strict=True):
         assert ours["train/loss"] == pytest.approx(theirs["train/loss"], rel=1e-4)
 
 
-def test_a_limit_on_runs_per_program_makes_groups_of_one_size_that_share_a_program(config, finished, tmp_path):
-    config.mesh.runs_per_program = 3
-    summary = run_sweep(config, tmp_path / "limited")
+def test_a_limit_on_runs_per_program_makes_groups_of_one_size_that_share_a_program(four_runs, whole, tmp_path):
+    four_runs.mesh.runs_per_program = 3
+    summary = run_sweep(four_runs, tmp_path / "limited")
     # Two and two: one program to begin and one to advance.
     assert summary["groups"] == 2
     assert summary["compilations"] <= 2
     rows = in_order(rows_without_times(tmp_path / "limited"))
     assert len(rows) == 4 * 4
     mine = {(row["learning_rate"], row["seed"], row["step"]): row for row in rows}
-    for row in finished:
+    for row in whole:
         same = mine[row["learning_rate"], row["seed"], row["step"]]
         assert same["train/loss"] == pytest.approx(row["train/loss"], rel=1e-4)
 
 
-def test_a_program_that_would_not_fit_is_divided_before_it_runs(config, tmp_path, monkeypatch):
+def test_a_program_that_would_not_fit_is_divided_before_it_runs(four_runs, tmp_path, monkeypatch):
     monkeypatch.setattr("ncjax.sweep.execution.runs_that_fit", lambda *sizes: min(sizes[2], 2))
-    assert run_sweep(config, tmp_path)["groups"] == 2
+    assert run_sweep(four_runs, tmp_path)["groups"] == 2
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"group_001", "group_002"}
 
 
@@ -80,13 +89,14 @@ def test_as_many_runs_as_memory_holds_with_a_margin(needed, fixed, runs, availab
 
 
 def test_other_errors_of_a_program_are_left_as_they_are():
-    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), halving_when_out_of_memory(4):
+    with pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"), halving(4):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")
 
 
 def test_halving_rounds_up_and_ends_with_one_run():
-    with pytest.raises(TooLarge) as answer, halving_when_out_of_memory(3):
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+    with pytest.raises(TooLarge, match=r"^out of memory with 3 runs in a program$") as answer, halving(3):
+        too_much()
     assert answer.value.runs == 2
-    with pytest.raises(ValueError, match="one run does not fit into memory"), halving_when_out_of_memory(1):
-        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+    message = r"one run does not fit into memory \(RESOURCE_EXHAUSTED: Out of memory allocating 281474976710656 bytes"
+    with pytest.raises(ValueError, match=message), halving(1):
+        too_much()

@@ -35,10 +35,10 @@ def test_resources_that_are_none_are_an_error(resources):
         task_options(resources)
 
 
-def test_without_ray_the_error_says_how_to_get_it(small_sweep_config, tmp_path, monkeypatch):
+def test_without_ray_the_error_says_how_to_get_it(config, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install 'ncjax\[ray\]'"):
-        run_sweep_on_ray(small_sweep_config, tmp_path / "new")
+        run_sweep_on_ray(config, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 

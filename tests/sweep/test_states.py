@@ -4,15 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.measure import measure_run
 from ncjax.data import normalize
-from ncjax.sweep import read_run, run_sweep
+from ncjax.sweep import read_run
 from tests.sweep.kills import rows_without_times
 
 
-def test_the_final_state_of_every_run_is_the_network_of_its_last_row(smaller_sweep_config, tmp_path):
-    run_sweep(smaller_sweep_config, tmp_path)
-    for row in rows_without_times(tmp_path)[-2:]:
-        trained = read_run(tmp_path, row["run"])
+def test_the_final_state_of_every_run_is_the_network_of_its_last_row(config, finished_workdir):
+    for row in rows_without_times(finished_workdir)[-2:]:
+        trained = read_run(finished_workdir, row["run"])
         split = trained.dataset.test
         images = normalize(jnp.asarray(split.images), trained.dataset.mean, trained.dataset.std)
         logits, _ = trained.model.apply(trained.state.variables, images)
@@ -20,7 +20,15 @@ def test_the_final_state_of_every_run_is_the_network_of_its_last_row(smaller_swe
         assert trained.settings["learning_rate"] == row["learning_rate"]
         assert np.mean(np.argmax(logits, axis=-1) != split.labels) == pytest.approx(row["test/error"])
     with pytest.raises(ValueError, match=r"--run: got 2, expected one of the runs 0\.\.1"):
-        read_run(tmp_path, 2)
+        read_run(finished_workdir, 2)
+
+
+def test_a_run_measured_again_has_the_collapse_of_its_last_row(config, finished_workdir):
+    row = rows_without_times(finished_workdir)[-1]
+    result = measure_run(finished_workdir, row["run"])
+    assert (result["step"], result["learning_rate"]) == (row["step"], row["learning_rate"])
+    for name, value in result["metrics"].items():
+        assert value == pytest.approx(row[name], rel=1e-3, abs=1e-5), name
 
 
 def test_no_sweep_has_no_runs(tmp_path):

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -15,15 +17,16 @@ STEPS = 7
 
 
 @pytest.fixture(scope="module")
-def programs(small_spec, small_inputs, small_dataset):
+def programs(small_spec, small_dataset):
     """The same group of three runs on two devices, with its data there and with its train images streamed to them."""
     # Seven images at once divide fifteen unevenly; blocks of two steps divide seven steps unevenly.
-    spec = ProgramSpec(small_spec, MeasureSpec(chunk=7, target_classes=2), (4, 4, 1))
+    spec = ProgramSpec(small_spec, MeasureSpec(chunk=7), (4, 4, 1))
+    dataset = dataclasses.replace(small_dataset, target=None)
     mesh = make_mesh(3, max_devices=2)
     hyper, seeds = stack_runs(mesh, [Hyper(0.05), Hyper(0.2), Hyper(0.1)], [0, 0, 5])
     shared = (spec, mesh, hyper, seeds, init_group(spec, mesh, hyper, seeds))
-    resident = Execution(*shared, replicate(mesh, small_inputs), 3)
-    without_images = replicate(mesh, training.run_inputs(small_dataset, 9, stream_train=True))
+    resident = Execution(*shared, replicate(mesh, training.run_inputs(dataset, 9)), 3)
+    without_images = replicate(mesh, training.run_inputs(dataset, 9, stream_train=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_MOST_STEPS", 2)
         streamed = StreamedExecution(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.stats
+from jax.extend import core
 from jax.sharding import PartitionSpec
 
 from ncjax.transfer import (
@@ -149,6 +150,31 @@ def test_heads_and_shots_together_score_as_each_alone() -> None:
     for row, column, head, shots in [(0, 0, "ncm", 1), (0, 1, "ncm", 3), (2, 0, "ridge", 1)]:
         alone = few_shot(FEATURES, LABELS, KEY, shots=shots, head=head, **options)  # type: ignore[arg-type]
         np.testing.assert_array_equal(together[row, column], alone.per_episode)
+
+
+def factorisations_side_by_side(jaxpr: core.Jaxpr) -> int:
+    """The most factorisations that no loop or branch puts one after the other."""
+    here, deepest = 0, 0
+    for equation in jaxpr.eqns:
+        inside = [
+            factorisations_side_by_side(part.jaxpr if isinstance(part, core.ClosedJaxpr) else part)
+            for value in equation.params.values()
+            for part in (value if isinstance(value, tuple | list) else [value])
+            if isinstance(part, core.Jaxpr | core.ClosedJaxpr)
+        ]
+        here += equation.primitive.name in ("cholesky", "qr")
+        if equation.primitive.name in ("scan", "while", "cond"):
+            deepest = max([deepest, *inside])
+        else:
+            here += sum(inside)
+    return max(here, deepest)
+
+
+def test_no_two_batched_factorisations_can_wait_for_the_same_threads() -> None:
+    # On a CPU of two cores XLA hung for ever where two of them were independent of each other.
+    spec = EpisodeSpec(ways=2, shots=(1, 2), queries=2, episodes=4, heads=("ridge", "logistic", "ridge_relative"))
+    program = jax.make_jaxpr(partial(episode_accuracies, spec=spec))(FEATURES, class_index(LABELS), KEY)
+    assert factorisations_side_by_side(program.jaxpr) == 1
 
 
 def test_key_decides_the_result() -> None:

@@ -1,0 +1,189 @@
+"""Fine-tuning: a run that starts from the weights of another, with a new classifier and some of its layers frozen."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ncjax.training.state import RunState
+
+TrainedWeights = dict[str, dict[str, Any]]
+"""``params`` and ``batch_stats`` of a trained network, each by layer, as arrays on the host."""
+
+# The one part that is never taken over: its classes are others.
+_NEW = "classifier"
+
+
+@dataclass(frozen=True)
+class InitSpec:
+    """Which trained network a run starts from.
+
+    Attributes:
+      workdir: of the sweep that trained it; empty to start from fresh weights.
+      run: its number there.
+      last_stages: how many of the network's last stages to train, with the new classifier behind them; -1 for all.
+
+    Raises:
+      ValueError: if a number is out of range.
+
+    Example:
+      >>> InitSpec().active, InitSpec("runs/source", run=3).active
+      (False, True)
+    """
+
+    workdir: str = ""
+    run: int = 0
+    last_stages: int = -1
+
+    def __post_init__(self) -> None:
+        if self.run < 0:
+            raise ValueError(f"run: got {self.run}, expected a whole number from 0")
+        if self.last_stages < -1:
+            raise ValueError(f"last_stages: got {self.last_stages}, expected a whole number from 0, or -1 for all")
+        if self.last_stages >= 0 and not self.workdir:
+            raise ValueError("last_stages: given without workdir; layers of fresh weights are not worth keeping")
+
+    @property
+    def active(self) -> bool:
+        """Whether there is such a network."""
+        return bool(self.workdir)
+
+
+def stage_of(layer: str) -> float:
+    """The stage that a layer belongs to, by the first number in its name.
+
+    Args:
+      layer: name of a layer in a network's parameters.
+
+    Returns:
+      The number; 0 for the stem, infinity for what lies behind all stages.
+
+    Example:
+      >>> [stage_of(name) for name in ("stem", "stage2_block1", "block4", "classifier")]
+      [0.0, 2.0, 4.0, inf]
+    """
+    number = re.search(r"\d+", layer)
+    return float(number.group()) if number else 0.0 if layer == "stem" else math.inf
+
+
+def frozen_layers(params: Mapping[str, Any], last_stages: int) -> tuple[str, ...]:
+    """Layers that stay as they are when only the last stages are trained, and the classifier.
+
+    Args:
+      params: of the network, by layer.
+      last_stages: how many of its stages to train; 0 trains the classifier alone, -1 everything.
+
+    Returns:
+      Names of layers, sorted; what lies behind the last stage belongs to it.
+
+    Raises:
+      ValueError: if the network has fewer stages, or nothing would be left to train.
+
+    Example:
+      >>> frozen_layers({"block1": 0, "block2": 0, "block3": 0, "classifier": 0}, last_stages=1)
+      ('block1', 'block2')
+    """
+    if last_stages == -1:
+        return ()
+    layers = {layer: stage_of(layer) for layer in params if layer != _NEW}
+    stages = sorted(set(layers.values()) - {math.inf})
+    if not 0 <= last_stages <= len(stages):
+        raise ValueError(f"last_stages: got {last_stages}, expected at most the {len(stages)} stages of the network")
+    trained = stages[len(stages) - last_stages :]
+    frozen = tuple(sorted(layer for layer, stage in layers.items() if min(stage, stages[-1]) not in trained))
+    if len(frozen) == len(params):
+        raise ValueError(f"last_stages: got {last_stages}, expected at least 1 for a network with a fixed classifier")
+    return frozen
+
+
+def transplant(fresh: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
+    """Puts the weights of a trained network into a fresh one, but for the classifier.
+
+    Args:
+      fresh: ``params`` or ``batch_stats`` of the new network, by layer; leaves may have a leading runs axis.
+      source: the same of the trained network, without that axis.
+
+    Returns:
+      As ``fresh``, with the source's values broadcast over runs.
+
+    Raises:
+      ValueError: if the networks differ in more than their classifiers.
+
+    Example:
+      >>> fresh = {"block1": jnp.zeros((2, 3)), "classifier": jnp.zeros((2, 5))}
+      >>> transplant(fresh, {"block1": jnp.ones(3), "classifier": jnp.ones(4)})["block1"].tolist()
+      [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+    if fresh.keys() - {_NEW} != source.keys() - {_NEW}:
+        raise ValueError(f"workdir: its network has {', '.join(sorted(source))}, expected {', '.join(sorted(fresh))}")
+
+    def take(new: Any, old: Any) -> Any:
+        if new.shape[new.ndim - old.ndim :] != old.shape:
+            raise ValueError(f"workdir: its network has a layer of shape {old.shape}, expected {new.shape}")
+        return jnp.broadcast_to(jnp.asarray(old, new.dtype), new.shape)
+
+    return {layer: leaf if layer == _NEW else jax.tree.map(take, leaf, source[layer]) for layer, leaf in fresh.items()}
+
+
+def start_from(state: RunState, source: TrainedWeights) -> RunState:
+    """Puts a trained network's weights into fresh states.
+
+    Args:
+      state: of runs before the first step, with a leading runs axis, spread over devices.
+      source: ``params`` and ``batch_stats`` of the trained network.
+
+    Returns:
+      The states, on the same devices; the classifier and the optimizer stay fresh.
+
+    Raises:
+      ValueError: if the networks differ in more than their classifiers.
+    """
+
+    def taken_over(state: RunState, source: TrainedWeights) -> RunState:
+        parts = {part: transplant(getattr(state, part), values) for part, values in source.items()}
+        return dataclasses.replace(state, **parts)
+
+    places = jax.tree.map(lambda leaf: leaf.sharding, state)
+    return jax.jit(taken_over, out_shardings=places)(state, source)
+
+
+def hold(params: Mapping[str, Any], frozen: tuple[str, ...]) -> dict[str, Any]:
+    """Parameters of which the frozen layers' have no gradient, so that nothing is computed for one.
+
+    Args:
+      params: of the network, by layer.
+      frozen: names of layers.
+
+    Returns:
+      The same values.
+
+    Example:
+      >>> params = {"block1": jnp.float32(2), "classifier": jnp.float32(3)}
+      >>> jax.grad(lambda p: p["block1"] * hold(p, ("block1",))["block1"] * p["classifier"])(params)["block1"].item()
+      6.0
+    """
+    return {layer: lax.stop_gradient(value) if layer in frozen else value for layer, value in params.items()}
+
+
+def keep_frozen(before: Mapping[str, Any], after: Mapping[str, Any], frozen: tuple[str, ...]) -> dict[str, Any]:
+    """What a step makes of a network whose frozen layers do not move, whatever the optimizer wants of them.
+
+    Args:
+      before: ``params`` or ``batch_stats`` before the step, by layer.
+      after: the same after it.
+      frozen: names of layers.
+
+    Returns:
+      ``after``, but for the frozen layers.
+
+    Example:
+      >>> keep_frozen({"block1": 0, "classifier": 0}, {"block1": 1, "classifier": 1}, ("block1",))
+      {'block1': 0, 'classifier': 1}
+    """
+    return {layer: before[layer] if layer in frozen else value for layer, value in after.items()}
