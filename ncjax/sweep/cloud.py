@@ -117,7 +117,8 @@ def reading(name: str, back: str = "") -> Iterator[Path]:
         return
     copies = _Copies(name)
     # What a sweep of this machine has there is newer than its copy.
-    newest = is_running(scratch(name)) or copies.manifest().get("writer") == copies.identity()
+    ours = is_running(scratch(name)) or copies.manifest().get("writer") == copies.identity()
+    newest = ours and copies.local.is_dir()
     local = copies.local if newest else scratch(name) / "reading"
     if not newest:
         copies.fetch(local)
@@ -171,7 +172,9 @@ class _Copies:
     def open(self) -> None:
         """Waits until no other machine copies, takes over, and brings what is newer there."""
         manifest = self.manifest()
-        ours = manifest.get("writer") == self.identity()
+        # Its own copy, or a store that was emptied: nothing there is newer.
+        emptied = not manifest["files"] and "writer" not in manifest
+        ours = self.local.is_dir() and (emptied or manifest.get("writer") == self.identity())
         if manifest.get("open") and not ours:
             manifest = self._outlive(manifest)
         self.known = dict(manifest["files"])

@@ -36,8 +36,6 @@ FLAGS = {
     "sweep.seed": None,
     "sweep.batch_size": (10, 20),
 }
-# For processes that are started to be stopped: what they compile is not looked at.
-QUICK_COMPILER = {"XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"}
 PHASES = ("start", "compile", "train", "rows", "checkpoint")
 
 

@@ -63,6 +63,24 @@ def test_what_a_machine_did_after_its_last_copy_is_not_lost_there(url, machine):
     assert fsspec.filesystem("memory").cat(f"{url}/results.jsonl") == b"newer"
 
 
+def test_a_store_that_was_emptied_is_filled_again(url, machine):
+    machine("a")
+    begun(url).push(is_open=False)
+    fsspec.filesystem("memory").store.clear()
+    with cloud.writing(url) as workdir:
+        assert (workdir / "results.jsonl").is_file()
+    assert fsspec.filesystem("memory").exists(f"{url}/results.jsonl")
+
+
+def test_a_scratch_directory_that_was_cleared_is_fetched_again(url, machine):
+    machine("a")
+    copies = begun(url)
+    copies.push(is_open=False)
+    shutil.rmtree(copies.local)
+    with cloud.writing(url) as workdir:
+        assert (workdir / "results.jsonl").is_file()
+
+
 def test_a_machine_that_fell_silent_is_waited_for_and_then_replaced(url, machine, monkeypatch):
     monkeypatch.setattr(cloud, "_LEASE_SECONDS", 0.1)
     machine("a")
