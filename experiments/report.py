@@ -1,6 +1,6 @@
 """Judges the claims on the results of one or more sweeps, draws the figures and writes the report page.
 
-python -m experiments.report --workdir=DIR [--workdir=DIR2] [--output=DIR3] [--follow]
+python -m experiments.report --workdir=DIR [--workdir=DIR2] [--output=DIR3] [--follow] [--compare]
 """
 
 import contextlib
@@ -17,6 +17,7 @@ WORKDIR = flags.DEFINE_multi_string(
 )
 FOLLOW = flags.DEFINE_boolean("follow", False, "Write the report again whenever rows are added; ends with the sweeps.")
 OUTPUT = flags.DEFINE_string("output", None, "Directory of the report; by default report/ in the first workdir.")
+COMPARE = flags.DEFINE_boolean("compare", False, "Judge each workdir apart and lay them side by side on one page.")
 flags.mark_flag_as_required("workdir")
 
 
@@ -72,11 +73,18 @@ def write(workdirs: list[Path]) -> None:
     Args:
       workdirs: of the sweeps.
     """
-    from ncjax.report import claims_text, read_descriptions, read_tables, write_report
+    from ncjax.report import claims_text, read_descriptions, read_states, read_tables, write_comparison, write_report
 
     table = read_tables(workdirs)
     output = Path(OUTPUT.value) if OUTPUT.value else workdirs[0] / "report"
     arguments = [*(f"--workdir={workdir}" for workdir in workdirs), *([f"--output={output}"] if OUTPUT.value else [])]
+    if COMPARE.value:
+        command = shlex.join(["python", "-m", "experiments.report", "--compare", *arguments])
+        tables = {workdir.name or str(workdir): read_tables([workdir]) for workdir in workdirs}
+        if len(tables) < max(2, len(workdirs)):
+            raise ValueError(f"--compare: got {len(tables)} names of workdirs, expected two or more that all differ")
+        print(write_comparison(tables, output, command=command, states=read_states(workdirs, table)))
+        return
     report = write_report(
         table,
         output,
@@ -84,6 +92,7 @@ def write(workdirs: list[Path]) -> None:
         command=shlex.join(["python", "-m", "experiments.report", *arguments]),
         config=read_descriptions(workdirs, "config.json"),
         environment=read_descriptions(workdirs, "environment.json"),
+        states=read_states(workdirs, table),
     )
     print(claims_text(report.findings))
     for note in report.notes:

@@ -5,14 +5,29 @@ A new claim is one new file with a `Claim` and one line in `CLAIMS`.
 
 import pandas as pd
 
-from ncjax.claims import cascade, complexity_and_collapse, complexity_and_transfer, train_and_test_collapse
+from ncjax.claims import (
+    cascade,
+    coarse_to_fine,
+    complexity_and_collapse,
+    complexity_and_transfer,
+    complexity_estimators,
+    complexity_penalty,
+    error_bound,
+    flatness_and_complexity,
+    sample_size,
+    train_and_test_collapse,
+    weak_and_strong_collapse,
+)
 from ncjax.claims.association import Relation, association_findings, axis_findings, axis_name
 from ncjax.claims.bootstrap import LEVEL, RESAMPLES, Interval, bootstrap_interval, resampled_weights
 from ncjax.claims.cascade import layer_taps
+from ncjax.claims.claim import SAME, Claim, Headline
 from ncjax.claims.evidence import mean_finding, missing_columns
+from ncjax.claims.moments import Moment, at_moment
 from ncjax.claims.rank_correlation import partial_spearman, spearman
 from ncjax.claims.runs import TERMINAL_ERROR, Runs, final_rows, hyperparameters, number_runs, select_runs, sweep_axes
-from ncjax.claims.verdict import MIN_UNITS, RULE, Claim, Finding, Verdict, decide
+from ncjax.claims.slopes import log_slope
+from ncjax.claims.verdict import MIN_UNITS, RULE, Finding, Verdict, decide
 
 __all__ = [
     "CLAIMS",
@@ -20,14 +35,18 @@ __all__ = [
     "MIN_UNITS",
     "RESAMPLES",
     "RULE",
+    "SAME",
     "TERMINAL_ERROR",
     "Claim",
     "Finding",
+    "Headline",
     "Interval",
+    "Moment",
     "Relation",
     "Runs",
     "Verdict",
     "association_findings",
+    "at_moment",
     "axis_findings",
     "axis_name",
     "bootstrap_interval",
@@ -36,6 +55,7 @@ __all__ = [
     "final_rows",
     "hyperparameters",
     "layer_taps",
+    "log_slope",
     "mean_finding",
     "missing_columns",
     "number_runs",
@@ -48,8 +68,15 @@ __all__ = [
 
 CLAIMS: tuple[Claim, ...] = (
     complexity_and_collapse.CLAIM,
+    complexity_penalty.CLAIM,
+    complexity_estimators.CLAIM,
+    error_bound.CLAIM,
     complexity_and_transfer.CLAIM,
+    flatness_and_complexity.CLAIM,
     train_and_test_collapse.CLAIM,
+    weak_and_strong_collapse.CLAIM,
+    sample_size.CLAIM,
+    coarse_to_fine.CLAIM,
     cascade.CLAIM,
 )
 
@@ -69,8 +96,8 @@ def evaluate(table: pd.DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Fi
 
     Example:
         >>> table = pd.DataFrame({"run": [0, 1], "step": [1, 1], "train/error": [0.5, 0.6]})
-        >>> [(finding.claim, str(finding.verdict)) for finding in evaluate(table)]
-        [('A1', 'not applicable'), ('A5', 'not applicable'), ('B1', 'not applicable'), ('B5', 'not applicable')]
+        >>> [(finding.claim, str(finding.verdict)) for finding in evaluate(table)][:2]
+        [('A1', 'not applicable'), ('A2', 'not applicable')]
     """
     number_runs(table)
     return [finding for claim in claims for finding in claim.evaluate(table)]

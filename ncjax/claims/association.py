@@ -1,15 +1,18 @@
 """How two quantities go together over runs: pooled, along each sweep axis, and with training progress held fixed."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from ncjax.claims.evidence import SPEARMAN, Unfit, judge, missing_columns, not_applicable
+from ncjax.claims.evidence import SPEARMAN, Unfit, judge, lacking, missing_columns, not_applicable
 from ncjax.claims.rank_correlation import partial_spearman, spearman
-from ncjax.claims.runs import Runs, at_equal_epoch, at_equal_loss
+from ncjax.claims.runs import Runs
+from ncjax.claims.slopes import log_slope
 from ncjax.claims.verdict import Finding, Verdict
+
+Measure = Callable[..., Float[np.ndarray, " b"]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +39,9 @@ def association_findings(
 ) -> list[Finding]:
     """Spearman's rho between one quantity and several others, each in several lines; the first line is the headline.
 
-    For every relation: over all runs at the end of training; along each axis that varies, the other axes held fixed;
-    over all runs with the train loss partialled out; at equal train loss; and, where runs ended at different epochs, at
-    the last epoch they share.
+    For every relation: over all runs; along each axis that varies, the other axes held fixed; over all runs with the
+    train loss partialled out; and the slope of one logarithm on the other, where both are positive. All are taken at
+    the runs' last rows.
 
     Args:
         claim: key of the claim.
@@ -48,7 +51,7 @@ def association_findings(
         relations: the other quantities, the headline's first.
 
     Returns:
-        Findings, the headline first; its note says which variants over all runs come out otherwise.
+        Findings, the headline first; the note of a first line says whether it comes out otherwise given train loss.
 
     Example:
         >>> import pandas as pd
@@ -59,17 +62,14 @@ def association_findings(
         ('x and y, all runs', 'supported')
     """
     findings: list[Finding] = []
-    for number, relation in enumerate(relations):
+    for relation in relations:
         missing = missing_columns(runs.rows, [column, relation.column])
         if missing:
-            unfit = Unfit(f"the results table lacks {', '.join(missing)}", runs.diverged, runs.unsettled)
-            findings.append(
-                not_applicable(
-                    claim, f"{name} and {relation.name}, all runs", SPEARMAN, relation.claimed, unfit, number == 0
-                )
-            )
+            unfit = Unfit(lacking(missing), runs.diverged, runs.unsettled)
+            line = f"{name} and {relation.name}, all runs"
+            findings.append(not_applicable(claim, line, SPEARMAN, relation.claimed, unfit))
         else:
-            findings += _lines(claim, runs, column, name, relation, headline=number == 0)
+            findings += _lines(claim, runs, column, name, relation)
     return findings
 
 
@@ -114,39 +114,39 @@ def axis_name(axis: str) -> str:
         >>> axis_name("learning_rate"), axis_name("l2")
         ('learning rate', 'L2')
     """
-    return {"l2": "L2", "gc_penalty": "GC penalty", "sam_rho": "SAM radius"}.get(axis, axis.replace("_", " "))
+    names = {"l2": "L2", "gc_penalty": "GC penalty", "sam_rho": "SAM radius"}
+    return names.get(axis, axis.replace("_", " "))
 
 
-def _lines(claim: str, runs: Runs, column: str, name: str, relation: Relation, headline: bool) -> list[Finding]:
+def _lines(claim: str, runs: Runs, column: str, name: str, relation: Relation) -> list[Finding]:
     x, y = runs.values(column), runs.values(relation.column)
     pair = f"{name} and {relation.name}"
 
-    def across(label: str, values: Float[np.ndarray, "columns runs"], headline: bool = False) -> Finding:
-        finite = np.isfinite(values).all(axis=0)
-        first, second, *third = values[:, finite]
-        statistic = "partial ρ" if third else SPEARMAN
-
-        def of_weights(kept: Runs, weights: Float[np.ndarray, "b n"]) -> Float[np.ndarray, " b"]:
-            if third:
-                return partial_spearman(first, second, third[0], weights, kept.strata())
-            return spearman(first, second, weights, kept.strata())
-
+    def across(label: str, statistic: str, values: Float[np.ndarray, "columns runs"], measure: Measure) -> Finding:
+        known = values[:, np.isfinite(values).all(axis=0)]
         return judge(
-            claim, f"{pair}, {label}", relation.claimed, statistic, runs, of_weights,
-            finite=values, across_settings=True, headline=headline,
+            claim, f"{pair}, {label}", relation.claimed, statistic, runs,
+            lambda kept, weights: measure(*known, weights, kept.strata()),
+            finite=values, across_settings=True, widen=measure is log_slope,
         )  # fmt: skip
 
-    first = across("all runs", np.stack([x, y]), headline)
-    variants = []
-    if not missing_columns(runs.rows, ["train/loss"]):
-        variants.append(across("given train loss", np.stack([x, y, runs.values("train/loss")])))
-        variants.append(across("at equal train loss", at_equal_loss(runs, (column, relation.column))))
-    if "epoch" in runs.final and runs.final["epoch"].nunique() > 1:
-        variants.append(across("at equal epochs", at_equal_epoch(runs, (column, relation.column))))
-    along = [
-        _along(claim, f"{pair}, along {axis_name(axis)}", relation.claimed, runs, axis, x, y) for axis in runs.axes
-    ]
-    return [_with_disagreement(first, variants, len(pair) + 2), *along, *variants]
+    first = across("all runs", SPEARMAN, np.stack([x, y]), spearman)
+    rest = [_along(claim, f"{pair}, along {axis_name(axis)}", relation.claimed, runs, axis, x, y) for axis in runs.axes]
+    # At equal train loss nothing is left to hold fixed.
+    if not missing_columns(runs.rows, ["train/loss"]) and np.ptp(np.log(_positive(runs.values("train/loss")))) > 1e-6:
+        given = across("given train loss", "partial ρ", np.stack([x, y, runs.values("train/loss")]), partial_spearman)
+        rest.append(given)
+        if given.verdict is not first.verdict and first.verdict is not Verdict.NOT_APPLICABLE:
+            note = "; ".join(filter(None, [first.note, f"differs given train loss ({given.verdict})"]))
+            first = dataclasses.replace(first, note=note)
+    if (x[np.isfinite(x)] > 0).all() and (y[np.isfinite(y)] > 0).all():
+        rest.append(across("log on log", "log slope", np.stack([x, y]), log_slope))
+    return [first, *rest]
+
+
+def _positive(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+    known = values[np.isfinite(values) & (values > 0)]
+    return known if len(known) else np.ones(1)
 
 
 def _along(
@@ -159,10 +159,3 @@ def _along(
         lambda kept, weights: spearman(x[finite], y[finite], weights, kept.strata(axis)),
         finite=np.stack([x, y]), across_settings=False,
     )  # fmt: skip
-
-
-def _with_disagreement(finding: Finding, variants: Sequence[Finding], skip: int) -> Finding:
-    other = [f"{variant.line[skip:]} ({variant.verdict})" for variant in variants if variant.verdict != finding.verdict]
-    if not other or finding.verdict is Verdict.NOT_APPLICABLE:
-        return finding
-    return dataclasses.replace(finding, note="; ".join(filter(None, [finding.note, "differs " + ", ".join(other)])))

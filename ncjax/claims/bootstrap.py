@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import stats
 
-RESAMPLES = 10_000
+RESAMPLES = 5_000
 SEED = 0
 LEVEL = 0.95
 _WEIGHTS_AT_ONCE = 4_000_000
@@ -73,7 +73,7 @@ def bootstrap_interval(
     units: Int[np.ndarray, " runs"],
     *,
     widen: bool = False,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
     seed: int = SEED,
 ) -> Interval:
     """The 95% percentile interval of a statistic that is a function of weights over runs.
@@ -84,7 +84,7 @@ def bootstrap_interval(
         widen: for means, whose percentile interval is too narrow at few units (15% instead of 5% of intervals miss at 6
             units, 7% when widened): moves the percentiles out to where Student's t with units - 1 degrees of freedom
             has them. Rank correlations are bounded and need none.
-        resamples: how many resamples.
+        resamples: how many resamples; `RESAMPLES` by default.
         seed: of the generator.
 
     Returns:
@@ -102,6 +102,7 @@ def bootstrap_interval(
         (3.5, True)
     """
     count = int(units.max()) + 1
+    resamples = resamples or RESAMPLES
     weights = resampled_weights(units, resamples, seed)
     rows = max(1, _WEIGHTS_AT_ONCE // len(units))
     draws = np.concatenate([statistic(weights[start : start + rows]) for start in range(0, resamples, rows)])

@@ -7,9 +7,10 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
-from ncjax.claims.evidence import Unfit, mean_finding, not_applicable, prepare_runs
+from ncjax.claims.claim import Claim, Headline
+from ncjax.claims.evidence import mean_finding
 from ncjax.claims.runs import Runs
-from ncjax.claims.verdict import Claim, Finding
+from ncjax.claims.verdict import Finding
 
 _HEADLINE = "variance ratio falls in the layers before the last"
 
@@ -34,37 +35,29 @@ def layer_taps(table: pd.DataFrame, prefix: str = "layer") -> list[str]:
     return sorted(taps, key=lambda tap: (tap == "embedding", int((re.search(r"(\d+)$", tap) or [0, 0])[1])))
 
 
-def evaluate(table: pd.DataFrame) -> list[Finding]:
+def lines(runs: Runs) -> list[Finding]:
     """Fall of the train variance ratio from the first checkpoint to the last, layer by layer, and its order.
 
     Args:
-        table: the results table.
+        runs: cut off at the moment in question.
 
     Returns:
         Findings, the headline (mean log change over the layers before the last) first, then one a layer, then depth and
         timing.
 
-    Raises:
-        ValueError: if the table is empty or lacks ``run`` or ``step``.
-
     Source:
         Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, cascading collapse (preliminary there).
 
     Example:
-        >>> evaluate(pd.DataFrame({"run": [0], "step": [0], "train/error": [0.0]}))[0].note
-        'the results table lacks layer/<tap>/variance_ratio of two layers or more: measure them to judge this claim'
+        >>> from ncjax.claims.runs import select_runs
+        >>> table = pd.DataFrame({"run": [0, 0], "step": [0, 9], "train/error": 0.0,
+        ...                       "layer/block1/variance_ratio": 1.0, "layer/embedding/variance_ratio": [1.0, 0.1]})
+        >>> lines(select_runs(table))[0].value
+        0.0
     """
-    taps = layer_taps(table)
-    if len(taps) < 2:
-        note = (
-            "the results table lacks layer/<tap>/variance_ratio of two layers or more: measure them to judge this claim"
-        )
-        return [not_applicable(CLAIM.key, _HEADLINE, "log change", -1, Unfit(note))]
-    runs = prepare_runs(table, [f"layer/{tap}/variance_ratio" for tap in taps])
-    if isinstance(runs, Unfit):
-        return [not_applicable(CLAIM.key, _HEADLINE, "log change", -1, runs)]
+    taps = layer_taps(runs.rows)
     change, half_fall = _falls(runs, taps)
-    findings = [mean_finding(CLAIM.key, _HEADLINE, -1, "log change", runs, change[:, :-1].mean(axis=1), headline=True)]
+    findings = [mean_finding(CLAIM.key, _HEADLINE, -1, "log change", runs, change[:, :-1].mean(axis=1))]
     findings += [
         mean_finding(CLAIM.key, f"variance ratio falls in {tap}", -1, "log change", runs, change[:, layer])
         for layer, tap in enumerate(taps)
@@ -119,5 +112,7 @@ CLAIM = Claim(
     ),
     source="Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, cascading collapse",
     columns=("layer/<tap>/variance_ratio",),
-    evaluate=evaluate,
+    config="configs/limits_paper/cascade.py",
+    headline=Headline(_HEADLINE, "log change", -1),
+    lines=lines,
 )

@@ -5,11 +5,11 @@ construction; CDNV does not. Geometric complexity carries the square of the feat
 do not.
 """
 
-import pandas as pd
-
 from ncjax.claims.association import Relation, association_findings, axis_findings
-from ncjax.claims.evidence import SPEARMAN, Unfit, not_applicable, prepare_runs
-from ncjax.claims.verdict import Claim, Finding
+from ncjax.claims.claim import Claim, Headline
+from ncjax.claims.evidence import SPEARMAN
+from ncjax.claims.runs import Runs
+from ncjax.claims.verdict import Finding
 
 COMPLEXITY = "train/geometric_complexity"
 RELATIONS = (
@@ -20,28 +20,26 @@ RELATIONS = (
 AXES = {"learning_rate": -1, "batch_size": 1, "l2": -1}
 
 
-def evaluate(table: pd.DataFrame) -> list[Finding]:
-    """Spearman's rho between GC and collapse at the end of training, and between each hyper-parameter and GC.
+def lines(runs: Runs) -> list[Finding]:
+    """Spearman's rho between GC and collapse, and between each hyper-parameter and GC.
 
     Args:
-        table: the results table.
+        runs: cut off at the moment in question.
 
     Returns:
         Findings, the headline (GC and train CDNV, all runs) first.
-
-    Raises:
-        ValueError: if the table is empty or lacks ``run`` or ``step``.
 
     Source:
         Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, Figure 4.
 
     Example:
-        >>> evaluate(pd.DataFrame({"run": [0], "step": [0], "train/error": [0.0], "train/cdnv": [1.0]}))[0].note
-        'the results table lacks train/geometric_complexity: measure it to judge this claim'
+        >>> import pandas as pd
+        >>> from ncjax.claims.runs import select_runs
+        >>> table = pd.DataFrame({"run": range(6), "step": 9, "train/error": 0.0, "train/cdnv": range(6),
+        ...                       "train/geometric_complexity": range(6)})
+        >>> lines(select_runs(table))[0].value
+        1.0
     """
-    runs = prepare_runs(table, CLAIM.columns)
-    if isinstance(runs, Unfit):
-        return [not_applicable(CLAIM.key, "GC and train CDNV, all runs", SPEARMAN, 1, runs)]
     return [
         *association_findings(CLAIM.key, runs, COMPLEXITY, "GC", RELATIONS),
         *axis_findings(CLAIM.key, runs, COMPLEXITY, "GC", AXES),
@@ -58,5 +56,7 @@ CLAIM = Claim(
     ),
     source="Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, Figure 4",
     columns=(COMPLEXITY, "train/cdnv"),
-    evaluate=evaluate,
+    config="configs/quickstart.py",
+    headline=Headline("GC and train CDNV, all runs", SPEARMAN, 1),
+    lines=lines,
 )

@@ -1,11 +1,11 @@
 """A5: runs with lower source geometric complexity transfer better to classes that they were never trained on."""
 
-import pandas as pd
-
 from ncjax.claims.association import Relation, association_findings
+from ncjax.claims.claim import Claim, Headline
 from ncjax.claims.complexity_and_collapse import COMPLEXITY
-from ncjax.claims.evidence import SPEARMAN, Unfit, not_applicable, prepare_runs
-from ncjax.claims.verdict import Claim, Finding
+from ncjax.claims.evidence import SPEARMAN
+from ncjax.claims.runs import Runs
+from ncjax.claims.verdict import Finding
 
 RELATIONS = (
     Relation("target/cdnv", "target CDNV", 1),
@@ -13,29 +13,26 @@ RELATIONS = (
 )
 
 
-def evaluate(table: pd.DataFrame) -> list[Finding]:
-    """Spearman's rho between source GC and target CDNV and few-shot accuracy at the end of training.
+def lines(runs: Runs) -> list[Finding]:
+    """Spearman's rho between source GC and target CDNV and few-shot accuracy.
 
     Args:
-        table: the results table.
+        runs: cut off at the moment in question.
 
     Returns:
         Findings, the headline (source GC and target CDNV, all runs) first.
-
-    Raises:
-        ValueError: if the table is empty or lacks ``run`` or ``step``.
 
     Source:
         Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, transfer figures (ResNet-18 on CIFAR-FS).
 
     Example:
-        >>> table = pd.DataFrame({"run": [0], "step": 9, "train/error": 0.0, "train/geometric_complexity": 1.0})
-        >>> evaluate(table)[0].note
-        'the results table lacks target/cdnv: measure it to judge this claim'
+        >>> import pandas as pd
+        >>> from ncjax.claims.runs import select_runs
+        >>> table = pd.DataFrame({"run": range(6), "step": 9, "train/error": 0.0, "target/cdnv": range(6),
+        ...                       "train/geometric_complexity": range(6)})
+        >>> lines(select_runs(table))[0].value
+        1.0
     """
-    runs = prepare_runs(table, CLAIM.columns)
-    if isinstance(runs, Unfit):
-        return [not_applicable(CLAIM.key, "source GC and target CDNV, all runs", SPEARMAN, 1, runs)]
     return association_findings(CLAIM.key, runs, COMPLEXITY, "source GC", RELATIONS)
 
 
@@ -48,5 +45,7 @@ CLAIM = Claim(
     ),
     source="Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, transfer figures",
     columns=(COMPLEXITY, "target/cdnv"),
-    evaluate=evaluate,
+    config="configs/quickstart.py",
+    headline=Headline("source GC and target CDNV, all runs", SPEARMAN, 1),
+    lines=lines,
 )

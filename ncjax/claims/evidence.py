@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -39,7 +40,8 @@ def missing_columns(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
 
     Args:
         table: the results table.
-        columns: the names needed.
+        columns: the names needed; one with a placeholder, such as ``layer/<tap>/variance_ratio``, stands for two
+            columns or more.
 
     Returns:
         Those that are missing, in the order given.
@@ -48,10 +50,16 @@ def missing_columns(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
         >>> missing_columns(pd.DataFrame({"a": [1.0], "b": [None]}), ["a", "b", "c"])
         ['b', 'c']
     """
-    return [name for name in columns if name not in table or table[name].isna().all()]
+    return [name for name in columns if len(_matching(table, name)) < 1 + ("<" in name)]
 
 
-def not_applicable(claim: str, line: str, statistic: str, claimed: int, unfit: Unfit, headline: bool = True) -> Finding:
+def _matching(table: pd.DataFrame, name: str) -> list[str]:
+    pattern = re.sub(r"<[^<>]+>", ".+", re.escape(name))
+    there = [str(column) for column in table.columns if re.fullmatch(pattern, str(column))]
+    return [column for column in there if table[column].notna().any()]
+
+
+def not_applicable(claim: str, line: str, statistic: str, claimed: int, unfit: Unfit) -> Finding:
     """A finding that says only why there is none.
 
     Args:
@@ -60,7 +68,6 @@ def not_applicable(claim: str, line: str, statistic: str, claimed: int, unfit: U
         statistic: its name.
         claimed: the sign that the claim predicts.
         unfit: the reason.
-        headline: whether the line speaks for the claim.
 
     Returns:
         A finding without numbers.
@@ -70,17 +77,26 @@ def not_applicable(claim: str, line: str, statistic: str, claimed: int, unfit: U
         <Verdict.NOT_APPLICABLE: 'not applicable'>
     """
     return Finding(
-        claim, line, Verdict.NOT_APPLICABLE, statistic, claimed, note=unfit.reason, headline=headline,
+        claim, line, Verdict.NOT_APPLICABLE, statistic, claimed, note=unfit.reason,
         diverged=unfit.diverged, unsettled=unfit.unsettled,
     )  # fmt: skip
 
 
-def prepare_runs(table: pd.DataFrame, columns: Sequence[str]) -> Runs | Unfit:
+def prepare_runs(
+    table: pd.DataFrame,
+    columns: Sequence[str],
+    config: str = "",
+    terminal: bool = True,
+    varied: Sequence[str] = (),
+) -> Runs | Unfit:
     """The runs that a claim may speak of, or the reason why there are none.
 
     Args:
         table: the results table.
         columns: what the claim's headline needs beside ``train/error``.
+        config: file of a sweep that measures them.
+        terminal: whether the claim speaks of the terminal phase alone.
+        varied: hyper-parameters in which runs must differ.
 
     Returns:
         The runs, or one line that names the missing columns or the threshold that no run reached.
@@ -91,16 +107,55 @@ def prepare_runs(table: pd.DataFrame, columns: Sequence[str]) -> Runs | Unfit:
     """
     missing = missing_columns(table, [*columns, "train/error"])
     if missing:
-        them = "it" if len(missing) == 1 else "them"
-        return Unfit(f"the results table lacks {', '.join(missing)}: measure {them} to judge this claim")
-    runs = select_runs(table)
+        return Unfit(lacking(missing, config))
+    alike = [name for name in varied if name not in table or table[name].nunique() < 2]
+    if alike:
+        return Unfit(f"the runs do not differ in {' and '.join(alike)}: {config or 'another sweep'} varies it")
+    runs = select_runs(table, terminal)
     if len(runs.final):
         return runs
-    reason = (
-        f"no run reached the terminal phase (train error at most {TERMINAL_ERROR} at the end): "
+    if not terminal:
+        return Unfit(f"every run diverged: {runs.diverged}", runs.diverged)
+    return Unfit(unsettled_reason(runs), runs.diverged, runs.unsettled)
+
+
+def lacking(missing: Sequence[str], config: str = "") -> str:
+    """Says which columns are missing and where they come from.
+
+    Args:
+        missing: their names.
+        config: file of a sweep that measures them.
+
+    Returns:
+        One line.
+
+    Example:
+        >>> lacking(["train/cdnv"], "configs/quickstart.py")
+        'the results table lacks train/cdnv: configs/quickstart.py measures it'
+    """
+    them = "it" if len(missing) == 1 else "them"
+    return f"the results table lacks {', '.join(missing)}: {config or 'a sweep'} measures {them}"
+
+
+def unsettled_reason(runs: Runs, when: str = "at the end") -> str:
+    """Says that no run was in the terminal phase.
+
+    Args:
+        runs: the selection that came out empty.
+        when: the moment.
+
+    Returns:
+        One line.
+
+    Example:
+        >>> table = pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]})
+        >>> unsettled_reason(select_runs(table))
+        'no run reached the terminal phase (train error at most 0.05 at the end): 1 stayed above, 0 diverged'
+    """
+    return (
+        f"no run reached the terminal phase (train error at most {TERMINAL_ERROR} {when}): "
         f"{runs.unsettled} stayed above, {runs.diverged} diverged"
     )
-    return Unfit(reason, runs.diverged, runs.unsettled)
 
 
 def judge(
@@ -114,7 +169,6 @@ def judge(
     finite: Float[np.ndarray, "columns runs"],
     across_settings: bool,
     widen: bool = False,
-    headline: bool = False,
 ) -> Finding:
     """One line of evidence: drops runs without finite values, resamples the others, applies the verdict rule.
 
@@ -129,7 +183,6 @@ def judge(
         across_settings: whether whole settings are drawn (where there are enough) rather than single runs;
             `ncjax.claims.bootstrap` says which question asks for which.
         widen: whether the statistic is a mean, whose interval has to be widened.
-        headline: whether the line speaks for the claim.
 
     Returns:
         The finding; without an interval and inconclusive where too few runs are left.
@@ -149,7 +202,7 @@ def judge(
     count = len(np.unique(units))
     finding = Finding(
         claim, line, Verdict.INCONCLUSIVE, statistic, claimed, runs=len(units), units=count, unit=unit,
-        headline=headline, diverged=runs.diverged, unsettled=runs.unsettled,
+        diverged=runs.diverged, unsettled=runs.unsettled,
     )  # fmt: skip
     if count < MIN_UNITS:
         value = float(of_weights(kept, np.ones((1, count)))[0]) if count else math.nan
@@ -171,7 +224,6 @@ def mean_finding(
     statistic: str,
     runs: Runs,
     values: Float[np.ndarray, " runs"],
-    headline: bool = False,
 ) -> Finding:
     """A line whose statistic is the mean over runs of one number a run.
 
@@ -182,7 +234,6 @@ def mean_finding(
         statistic: its name.
         runs: the runs.
         values: one number a run; a run with NaN takes no part.
-        headline: whether the line speaks for the claim.
 
     Returns:
         The finding.
@@ -196,7 +247,7 @@ def mean_finding(
     numbers = values[np.isfinite(values)]
     return judge(
         claim, line, claimed, statistic, runs, lambda _, weights: weights @ numbers / weights.sum(axis=1),
-        finite=values[None], across_settings=True, widen=True, headline=headline,
+        finite=values[None], across_settings=True, widen=True,
     )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ TERMINAL_ERROR = 0.05
 
 # A run that two rows of a figure share stands in the table once: neither row is a hyper-parameter.
 _BOOKKEEPING = ("run", "step", "epoch", "diverged", "workdir", "sweep")
-_SMALLEST_LOSS = 1e-12
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,7 +77,7 @@ class Runs:
             >>> select_runs(table).values("train/error").tolist()
             [0.0, 0.01]
         """
-        return _finite(self.final[column])
+        return finite_numbers(self.final[column])
 
 
 def hyperparameters(table: pd.DataFrame) -> list[str]:
@@ -168,14 +167,15 @@ def final_rows(table: pd.DataFrame) -> pd.DataFrame:
     return final.assign(diverged=rows.groupby("run")["diverged"].any().to_numpy())
 
 
-def select_runs(table: pd.DataFrame) -> Runs:
-    """Selects the runs that a claim on the terminal phase may speak of, and counts the others.
+def select_runs(table: pd.DataFrame, terminal: bool = True) -> Runs:
+    """Selects the runs that a claim may speak of, and counts the others.
 
     Args:
         table: the results table.
+        terminal: whether the claim speaks of the terminal phase alone.
 
     Returns:
-        The runs that did not diverge and ended with a train error of at most `TERMINAL_ERROR`.
+        The runs that did not diverge and, if `terminal`, ended with a train error of at most `TERMINAL_ERROR`.
 
     Raises:
         ValueError: if the table is empty or lacks ``run``, ``step`` or ``train/error``.
@@ -193,7 +193,7 @@ def select_runs(table: pd.DataFrame) -> Runs:
         )
     rows, final = number_runs(table), final_rows(table)
     diverged = final["diverged"].to_numpy(dtype=bool)
-    settled = _finite(final["train/error"]) <= TERMINAL_ERROR
+    settled = (finite_numbers(final["train/error"]) <= TERMINAL_ERROR) | (not terminal)
     kept = ~diverged & settled
     final = final[kept].reset_index(drop=True)
     rows = rows[rows["run"].map(dict(enumerate(kept)))].reset_index(drop=True)
@@ -233,70 +233,6 @@ def keep_runs(runs: Runs, kept: Bool[np.ndarray, " runs"]) -> Runs:
     return dataclasses.replace(runs, rows=rows, final=final, settings=settings)
 
 
-def at_equal_loss(runs: Runs, columns: tuple[str, ...]) -> Float[np.ndarray, "columns runs"]:
-    """Quantities at the moment when each run's train loss first reached the lowest level that all runs reached.
-
-    Between checkpoints the logarithm of the loss is taken as linear, and so is that of a quantity that is positive
-    throughout a run.
-
-    Args:
-        runs: the runs; their rows need ``train/loss``.
-        columns: quantities to read off.
-
-    Returns:
-        One row a column, one number a run; NaN where a run lacks two finite checkpoints.
-
-    Example:
-        >>> table = pd.DataFrame({"run": [0, 0, 1, 1], "step": [0, 9, 0, 9], "train/error": 0.0,
-        ...                       "train/loss": [1.0, 0.1, 1.0, 0.01], "train/cdnv": [1.0, 0.5, 1.0, 0.25]})
-        >>> at_equal_loss(select_runs(table), ("train/cdnv",)).round(3).tolist()
-        [[0.5, 0.5]]
-    """
-    histories = [
-        (np.log(np.maximum(_finite(rows["train/loss"]), _SMALLEST_LOSS)), [_finite(rows[name]) for name in columns])
-        for _, rows in runs.rows.groupby("run")
-    ]
-    reached = [np.nanmin(loss) for loss, _ in histories if np.isfinite(loss).any()]
-    level = max(reached, default=np.nan)
-    read = [[_at_first_crossing(loss, values, level) for values in quantities] for loss, quantities in histories]
-    return np.array(read, dtype=np.float64).reshape(len(histories), len(columns)).T
-
-
-def at_equal_epoch(runs: Runs, columns: tuple[str, ...]) -> Float[np.ndarray, "columns runs"]:
-    """Quantities at the last epoch that every run was measured at or after.
-
-    Args:
-        runs: the runs; their rows need ``epoch``.
-        columns: quantities to read off.
-
-    Returns:
-        One row a column, one number a run: the last checkpoint no later than the shortest run's end.
-
-    Example:
-        >>> table = pd.DataFrame({"run": [0, 1, 1], "step": [5, 5, 9], "epoch": [1.0, 1.0, 2.0], "train/error": 0.0,
-        ...                       "train/cdnv": [3.0, 2.0, 1.0]})
-        >>> at_equal_epoch(select_runs(table), ("train/cdnv",)).tolist()
-        [[3.0, 2.0]]
-    """
-    last = _finite(runs.final["epoch"]).min()
-    rows = runs.rows[_finite(runs.rows["epoch"]) <= last].groupby("run").tail(1)
-    return np.stack([_finite(rows[name]) for name in columns])
-
-
-def _at_first_crossing(loss: Float[np.ndarray, " t"], values: Float[np.ndarray, " t"], level: float) -> float:
-    known = np.isfinite(loss) & np.isfinite(values)
-    loss, values = loss[known], values[known]
-    if len(loss) < 2 or loss.min() > level:
-        return float("nan")
-    after = int(np.argmax(loss <= level))
-    if after == 0:
-        return float(values[0])
-    share = (loss[after - 1] - level) / (loss[after - 1] - loss[after])
-    if (values > 0).all():
-        return float(np.exp((1 - share) * np.log(values[after - 1]) + share * np.log(values[after])))
-    return float((1 - share) * values[after - 1] + share * values[after])
-
-
 def _is_number(column: pd.Series) -> bool:
     """Whether a hyper-parameter is a number, which a choice between False and True is not."""
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
@@ -308,6 +244,18 @@ def _numbered(table: pd.DataFrame, columns: list[str]) -> Int[np.ndarray, " rows
     return table.groupby(columns, dropna=False, sort=True).ngroup().to_numpy(dtype=np.int64)
 
 
-def _finite(column: pd.Series) -> Float[np.ndarray, " rows"]:
+def finite_numbers(column: pd.Series) -> Float[np.ndarray, " rows"]:
+    """A column as floats.
+
+    Args:
+        column: numbers, or what stands for them.
+
+    Returns:
+        One number a row; NaN where it is missing or not finite.
+
+    Example:
+        >>> finite_numbers(pd.Series([1, None, float("inf")])).tolist()
+        [1.0, nan, nan]
+    """
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(values), values, np.nan)

@@ -3,10 +3,7 @@
 import dataclasses
 import enum
 import math
-from collections.abc import Callable
 from typing import Any
-
-import pandas as pd
 
 from ncjax.claims.bootstrap import Interval
 
@@ -49,6 +46,7 @@ class Finding:
         runs: runs that the statistic is made of.
         units: units that the bootstrap resamples.
         unit: what a unit is, ``"settings"`` (all seeds of one setting together) or ``"runs"``.
+        moment: when runs were compared, a `ncjax.claims.Moment` in words.
         headline: whether this line speaks for the claim.
         diverged: runs left out because they diverged.
         unsettled: runs left out because their train error stayed above the terminal phase's threshold.
@@ -72,6 +70,7 @@ class Finding:
     runs: int = 0
     units: int = 0
     unit: str = "runs"
+    moment: str = "at the end"
     headline: bool = False
     diverged: int = 0
     unsettled: int = 0
@@ -89,32 +88,6 @@ class Finding:
         """
         plain = dataclasses.asdict(self) | {"verdict": str(self.verdict)}
         return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in plain.items()}
-
-
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """A claim of a paper as a query over the results table.
-
-    Attributes:
-        key: short name, e.g. ``"A1"``.
-        title: a few words.
-        statement: the claim in our words.
-        source: paper, section or figure, URL.
-        columns: columns of the results table that the headline needs.
-        evaluate: results table to findings, the headline first.
-
-    Example:
-        >>> from ncjax.claims import CLAIMS
-        >>> CLAIMS[0].key, CLAIMS[0].columns[0]
-        ('A1', 'train/geometric_complexity')
-    """
-
-    key: str
-    title: str
-    statement: str
-    source: str
-    columns: tuple[str, ...]
-    evaluate: Callable[[pd.DataFrame], list[Finding]]
 
 
 def decide(interval: Interval, claimed: int, units: int) -> Verdict:

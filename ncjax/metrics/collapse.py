@@ -179,16 +179,20 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
     # Minimise over combinations with directions that no mean has. No derivative need pass through the minimiser's
     # coefficients, as the form is stationary there. The ridge keeps the solve defined where S_W has no
     # full rank.
-    outside = jnp.eye(stats.dim, dtype=dtype) - highest_matmul(basis.rows.T, basis.dual)
-    restricted = highest_matmul(highest_matmul(outside, unit), outside)
+    def outside(columns: Array) -> Array:
+        # The projection differs from the identity by C directions: as a matrix it would cost O(d^3).
+        return columns - highest_matmul(basis.rows.T, highest_matmul(basis.dual, columns))
+
+    half = outside(unit)
+    restricted = half - highest_matmul(highest_matmul(half, basis.rows.T), basis.dual)
     ridge = 16 * jnp.finfo(dtype).eps * jnp.eye(stats.dim, dtype=dtype)
     factor = jnp.linalg.cholesky(lax.stop_gradient((restricted + restricted.T) / 2 + ridge))
-    cross = lax.stop_gradient(highest_matmul(outside, highest_matmul(unit, basis.dual.T)))
+    cross = lax.stop_gradient(outside(highest_matmul(unit, basis.dual.T)))
     solution = jnp.zeros_like(cross)
     for _ in range(_REFINEMENTS):
         residual = cross - lax.stop_gradient(highest_matmul(restricted, solution))
         solution = solution + jax.scipy.linalg.cho_solve((factor, True), residual)
-    minimiser = basis.dual - highest_matmul(outside, solution).T
+    minimiser = basis.dual - outside(solution).T
     inner = trace * highest_matmul(highest_matmul(minimiser, unit), minimiser.T)
 
     outer = jnp.where(basis.kept, basis.scale**2 / num_present(stats), 1)

@@ -13,7 +13,7 @@ from ncjax.models.classifier import Classifier
 from ncjax.models.convnet import ConvNet
 from ncjax.models.convolution import Lowering
 from ncjax.models.mlp import MLP
-from ncjax.models.resnet import ResNet18
+from ncjax.models.resnet import ResNet18, ResNet50
 from ncjax.models.resnet12 import ResNet12
 from ncjax.models.vgg import VGG11, VGG13, VGG16
 from ncjax.models.wide_resnet import WideResNet28x4
@@ -26,6 +26,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "vgg13": VGG13,
     "vgg16": VGG16,
     "resnet18": ResNet18,
+    "resnet50": ResNet50,
     "resnet12": ResNet12,
     "wrn28_4": WideResNet28x4,
 }

@@ -32,6 +32,27 @@ class BasicBlock(nn.Module):
         return jax.nn.relu(out + maps)
 
 
+class BottleneckBlock(nn.Module):
+    """1×1, 3×3 and 1×1 convolution, the last to four times as many channels, and a shortcut as in `BasicBlock`."""
+
+    features: int
+    strides: int
+    norm: Norm
+    lowering: Lowering
+
+    @nn.compact
+    def __call__(self, maps: Float[Array, "n h w c"], train: bool) -> Float[Array, "n oh ow wide"]:
+        """Applies the block to feature maps, channels last."""
+        layer = functools.partial(ConvNormRelu, norm=self.norm, lowering=self.lowering, use_bias=self.norm == "none")
+        out = layer(self.features, kernel_size=1, name="conv1")(maps, train)
+        out = layer(self.features, strides=self.strides, name="conv2")(out, train)
+        out = layer(4 * self.features, kernel_size=1, relu=False, name="conv3")(out, train)
+        if maps.shape != out.shape:
+            shortcut = layer(4 * self.features, strides=self.strides, kernel_size=1, relu=False, name="shortcut")
+            maps = shortcut(maps, train)
+        return jax.nn.relu(out + maps)
+
+
 class ResNet18(nn.Module):
     """ResNet-18 (He et al. 2015, arXiv 1512.03385) with the stem that CIFAR work and Papyan et al. 2020 use.
 
@@ -44,6 +65,7 @@ class ResNet18(nn.Module):
     lowering: Lowering = "auto"
     classifier: Classifier = "learned"
     depths: tuple[int, ...] = (2, 2, 2, 2)
+    block: type[nn.Module] = BasicBlock
 
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
@@ -55,10 +77,16 @@ class ResNet18(nn.Module):
         for stage, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True), start=1):
             for block in range(1, depth + 1):
                 strides = 2 if stage > 1 and block == 1 else 1
-                maps = BasicBlock(width, strides, self.norm, self.lowering, name=f"stage{stage}_block{block}")(
-                    maps, train
-                )
+                name = f"stage{stage}_block{block}"
+                maps = self.block(width, strides, self.norm, self.lowering, name=name)(maps, train)
             taps[f"stage{stage}"] = maps
         embedding = maps.mean(axis=(1, 2))
         taps["embedding"] = embedding
         return classify(embedding, self.num_classes, self.classifier), taps
+
+
+class ResNet50(ResNet18):
+    """ResNet-50 (He et al. 2015, arXiv 1512.03385) with the 3×3 stem, no max-pool; widths are before the fourfold."""
+
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    block: type[nn.Module] = BottleneckBlock

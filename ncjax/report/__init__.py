@@ -3,10 +3,11 @@
 A new figure is one new file with a `Plate` and one line in `ncjax.report.write.PLATES`.
 """
 
+from ncjax.report.compare import write_comparison
 from ncjax.report.page import Illustration, render_page, run_table
 from ncjax.report.style import Plate, house_style, panels, save
 from ncjax.report.terminal import claims_text
-from ncjax.report.workdirs import read_descriptions, read_tables
+from ncjax.report.workdirs import SweepState, read_descriptions, read_states, read_tables
 from ncjax.report.write import PLATES, Report, write_report
 
 __all__ = [
@@ -14,13 +15,16 @@ __all__ = [
     "Illustration",
     "Plate",
     "Report",
+    "SweepState",
     "claims_text",
     "house_style",
     "panels",
     "read_descriptions",
+    "read_states",
     "read_tables",
     "render_page",
     "run_table",
     "save",
+    "write_comparison",
     "write_report",
 ]

@@ -12,8 +12,21 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from ncjax.claims import CLAIMS, LEVEL, RESAMPLES, RULE, TERMINAL_ERROR, Finding, axis_name, final_rows, hyperparameters
+from ncjax.claims import (
+    CLAIMS,
+    LEVEL,
+    RESAMPLES,
+    RULE,
+    SAME,
+    TERMINAL_ERROR,
+    Finding,
+    axis_name,
+    final_rows,
+    hyperparameters,
+)
 from ncjax.report.style import PIXELS_PER_INCH
+from ncjax.report.terminal import elsewhere
+from ncjax.report.workdirs import SweepState
 
 FINAL_COLUMNS = {
     "train/loss": "train loss",
@@ -65,6 +78,7 @@ def render_page(
     config: dict[str, Any],
     environment: dict[str, Any],
     notes: Sequence[str] = (),
+    states: Sequence[SweepState] = (),
 ) -> str:
     """Renders the report page.
 
@@ -77,6 +91,7 @@ def render_page(
         config: of the sweep, nested.
         environment: versions, devices and so on, nested.
         notes: lines that the reader must know, e.g. figures that could not be drawn.
+        states: how far each sweep is and what it cost.
 
     Returns:
         HTML.
@@ -87,18 +102,10 @@ def render_page(
         >>> "<title>A &amp; B</title>" in html
         True
     """
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    surroundings = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    surroundings.filters["number"] = number_text
     columns, rows = run_table(table)
-    figures = [
-        figure._asdict() | {"uri": _data_uri(figure.image), "size": _shown_size(figure.image)}
-        for figure in illustrations
-    ]
+    figures = [shown(figure) for figure in illustrations]
     final = final_rows(table)
-    return surroundings.get_template("page.html").render(
+    return template("page.html").render(
         title=title,
         command=command,
         claims=[(claim, [finding for finding in findings if finding.claim == claim.key]) for claim in CLAIMS],
@@ -109,10 +116,46 @@ def render_page(
         config=_flat(config),
         environment=_flat(environment),
         notes=notes,
+        states=states,
         rule=RULE,
+        same=SAME,
+        elsewhere=elsewhere,
         level=f"{LEVEL:.0%}",
         resamples=f"{RESAMPLES:,}",
     )
+
+
+def template(name: str) -> jinja2.Template:
+    """A page's template.
+
+    Args:
+        name: of its file beside this one.
+
+    Returns:
+        The template; what it is not given is an error.
+
+    Example:
+        >>> template("page.html").name
+        'page.html'
+    """
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    surroundings = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    surroundings.filters["number"] = number_text
+    return surroundings.get_template(name)
+
+
+def shown(figure: Illustration) -> dict[str, Any]:
+    """A figure as a template takes it: its words, its image as a data URI, its size in pixels on the page.
+
+    Args:
+        figure: with the path of its PNG.
+
+    Returns:
+        What to show.
+    """
+    return figure._asdict() | {"uri": _data_uri(figure.image), "size": _shown_size(figure.image)}
 
 
 def run_table(table: pd.DataFrame) -> tuple[list[str], list[list[Any]]]:

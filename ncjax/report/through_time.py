@@ -8,13 +8,13 @@ from jaxtyping import Float
 
 from ncjax.claims import number_runs, sweep_axes
 
-_SAME_EPOCH = 1.04
+_SAME_EPOCH = 1.06
 
 
 def drawn_rows(table: pd.DataFrame) -> pd.DataFrame:
     """Every checkpoint of the runs that did not diverge, at epochs that they share.
 
-    Runs of different batch sizes meet a checkpoint at slightly different epochs: epochs within 4% of their neighbour
+    Runs of different batch sizes meet a checkpoint at slightly different epochs: epochs within 6% of their neighbour
     become one.
 
     Args:

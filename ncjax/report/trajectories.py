@@ -46,7 +46,7 @@ def draw(table: pd.DataFrame) -> Figure:
     with house_style():
         figure, grid = panels(len(axes_varied), len(COLUMNS))
         for row, axis in enumerate(axes_varied):
-            groups = value_groups(rows, axis)
+            groups = value_groups(_of_row(rows, axis), axis)
             colours = value_colours([value for value, _ in groups])
             for panel, (column, title) in zip(grid[row], COLUMNS.items(), strict=True):
                 for value, group in groups:
@@ -69,12 +69,20 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _of_row(rows: pd.DataFrame, axis: str | None) -> pd.DataFrame:
+    """The runs of the sweep that bears the axis's name, where there is one: the others stand in rows of their own."""
+    if axis is None or "sweep" not in rows:
+        return rows
+    own = rows[[axis in str(names).split("+") for names in rows["sweep"]]]
+    return rows if own.empty else own
+
+
 def _caption(table: pd.DataFrame) -> str:
     varied = " and ".join(axis_name(axis) for axis in sweep_axes(drawn_rows(table))) or "nothing but the seed"
     return (
         "Geometric complexity of the embedding, geometric collapse (tight form) and CDNV on the train set through "
-        f"training. Thin lines: {excluded_sentence(table)}. Thick lines: geometric mean over all runs of one value, "
-        f"whatever their other hyper-parameters. Rows: the axes of the sweep ({varied})."
+        f"training. Thin lines: {excluded_sentence(table)}. Thick lines: geometric mean over the runs of one value "
+        f"in the row's sweep, or else over all of that value. Rows: the axes of the sweep ({varied})."
     )
 
 
@@ -84,5 +92,5 @@ def _alt(table: pd.DataFrame) -> str:
 
 
 PLATE = Plate(
-    "trajectories", "Complexity and collapse through training", ("A1",), (*COLUMNS, "epoch"), draw, _caption, _alt
+    "trajectories", "Complexity and collapse through training", ("A1", "A2"), (*COLUMNS, "epoch"), draw, _caption, _alt
 )

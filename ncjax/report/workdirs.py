@@ -1,12 +1,16 @@
 """Reads what sweeps left in their workdirs."""
 
+import dataclasses
 import json
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+_END = 0.98
 
 
 def read_tables(workdirs: Sequence[Path]) -> pd.DataFrame:
@@ -37,6 +41,65 @@ def read_tables(workdirs: Sequence[Path]) -> pd.DataFrame:
         table = read_table(workdir / "results.jsonl")
         tables.append(table if len(workdirs) == 1 else table.assign(workdir=str(workdir)))
     return pd.concat(tables, ignore_index=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepState:
+    """How far a sweep is and what it cost.
+
+    Attributes:
+        name: of its workdir.
+        runs: that it is to hold.
+        ended: how many of them have been measured at the last epoch.
+        seconds: of wall time so far, NaN while it has never come to an end.
+
+    Example:
+        >>> SweepState("quickstart", 12, 12, 161.0).sentence()
+        'quickstart: all 12 runs measured to the end, 161 s of wall time.'
+    """
+
+    name: str
+    runs: int
+    ended: int
+    seconds: float = math.nan
+
+    @property
+    def finished(self) -> bool:
+        """Whether every run has been measured at the last epoch."""
+        return self.ended >= self.runs
+
+    def sentence(self) -> str:
+        """The state in words."""
+        time = f", {self.seconds:.0f} s of wall time" if math.isfinite(self.seconds) else ""
+        if self.finished:
+            return f"{self.name}: all {self.runs} runs measured to the end{time}."
+        return f"{self.name}: unfinished, {self.ended} of {self.runs} runs measured to the end so far{time}."
+
+
+def read_states(workdirs: Sequence[Path], table: pd.DataFrame) -> list[SweepState]:
+    """Finds out how far sweeps are.
+
+    Args:
+        workdirs: directories of sweeps; one without a list of runs is left out.
+        table: their results, as `read_tables` gives them.
+
+    Returns:
+        A state for each.
+    """
+    from ncjax.sweep import read_ledger
+
+    states = []
+    for workdir in workdirs:
+        ledger = read_ledger(workdir)
+        if ledger is None:
+            continue
+        own = table[table["workdir"] == str(workdir)] if "workdir" in table else table
+        # An epoch is a whole number of steps, which may fall a little short of it.
+        ended = int((own.groupby("run")["epoch"].max() >= _END * ledger.epochs[-1]).sum())
+        summary = workdir / "summary.json"
+        seconds = json.loads(summary.read_text(encoding="utf-8"))["seconds"] if summary.is_file() else math.nan
+        states.append(SweepState(workdir.name or str(workdir), len(ledger.runs), ended, float(seconds)))
+    return states
 
 
 def read_descriptions(workdirs: Sequence[Path], name: str) -> dict[str, Any]:

@@ -8,16 +8,35 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ncjax.claims import CLAIMS, LEVEL, RESAMPLES, RULE, Finding, evaluate, final_rows, missing_columns
-from ncjax.report import complexity_and_collapse, complexity_and_transfer, layers, train_and_test, trajectories
+from ncjax.report import (
+    complexity_and_collapse,
+    complexity_and_transfer,
+    courses,
+    estimators,
+    flatness,
+    layers,
+    sample_size,
+    train_and_test,
+    trajectories,
+    transfer_and_collapse,
+)
 from ncjax.report.page import Illustration, render_page
 from ncjax.report.style import Plate, save
+from ncjax.report.workdirs import SweepState
 
 PLATES: tuple[Plate, ...] = (
     trajectories.PLATE,
     complexity_and_collapse.PLATE,
+    estimators.PLATE,
+    courses.BOUND_PLATE,
     complexity_and_transfer.PLATE,
+    flatness.PLATE,
     train_and_test.PLATE,
+    courses.VARIANCE_PLATE,
+    sample_size.PLATE,
+    transfer_and_collapse.PROBE_PLATE,
     layers.PLATE,
+    transfer_and_collapse.JOINT_PLATE,
 )
 
 
@@ -52,6 +71,7 @@ def write_report(
     config: dict[str, Any] | None = None,
     environment: dict[str, Any] | None = None,
     plates: Sequence[Plate] = PLATES,
+    states: Sequence[SweepState] = (),
 ) -> Report:
     """Evaluates every claim and writes ``claims.json``, the figures and ``report.html``.
 
@@ -63,6 +83,7 @@ def write_report(
         config: of the sweep, nested.
         environment: versions, devices and so on, nested.
         plates: the figures.
+        states: how far each sweep is and what it cost.
 
     Returns:
         The findings and the paths.
@@ -82,17 +103,30 @@ def write_report(
     directory.mkdir(parents=True, exist_ok=True)
     claims = directory / "claims.json"
     claims.write_text(json.dumps(_claims(findings), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    illustrations, notes = _illustrate(table, directory, plates)
+    illustrations, notes = illustrate(table, directory, plates)
     page = directory / "report.html"
     html = render_page(
         table, findings, illustrations, title=title, command=command, config=config or {},
-        environment=environment or {}, notes=notes,
+        environment=environment or {}, notes=notes, states=states,
     )  # fmt: skip
     page.write_text(html, encoding="utf-8")
     return Report(findings, [figure.image for figure in illustrations], page, claims, notes)
 
 
-def _illustrate(table: pd.DataFrame, directory: Path, plates: Sequence[Plate]) -> tuple[list[Illustration], list[str]]:
+def illustrate(
+    table: pd.DataFrame, directory: Path, plates: Sequence[Plate], suffix: str = ""
+) -> tuple[list[Illustration], list[str]]:
+    """Draws the figures that a table has the columns for.
+
+    Args:
+        table: the results table.
+        directory: for PNG and PDF.
+        plates: the figures.
+        suffix: of the files' names.
+
+    Returns:
+        The figures, and a line for each that could not be drawn.
+    """
     illustrations, notes = [], []
     for plate in plates:
         missing = missing_columns(table, plate.columns)
@@ -102,7 +136,7 @@ def _illustrate(table: pd.DataFrame, directory: Path, plates: Sequence[Plate]) -
         if final_rows(table)["diverged"].all():
             notes.append(f"figure {plate.name} not drawn: every run diverged")
             continue
-        png, _ = save(plate.draw(table), directory, plate.name)
+        png, _ = save(plate.draw(table), directory, plate.name + suffix)
         illustrations.append(Illustration(plate.title, plate.claims, png, plate.caption(table), plate.alt(table)))
     return illustrations, notes
 

@@ -65,8 +65,15 @@ AXES: dict[str, Axis] = {
     "classifier": _choice("model.classifier", get_args(Classifier)),
     "norm": _choice("model.norm", (*get_args(Norm), "standard")),
     "model": _choice("model.name", tuple(MODELS)),
+    "train_samples": Axis("data.train_samples", int, lambda x: x >= 0, "a whole number from 0 (0: all)"),
+    "coarse": Axis("data.coarse", str, lambda _: True, "the name of a grouping of the classes"),
     "seed": Axis("train.seed", int, lambda x: 0 <= x < 2**31, "a whole number from 0, below 2**31"),
 }
+
+
+DATA_AXES = ("train_samples", "coarse")
+"""Axes that change the data: runs that differ in one are of different groups. The table has their columns only where
+they are swept."""
 
 
 def checked(key: str, name: str, value: Any) -> Any:

@@ -79,6 +79,14 @@ def default_config() -> ml_collections.ConfigDict:
         "complexity_samples": 512,  # images a split on which geometric complexity is measured
         "complexity_probes": 1,  # random probes a sample; 0 for the exact value
         "seed": 0,  # of probes and episodes
+        # What single claims need; each costs time at every checkpoint, and nothing where it is left out.
+        "flatness_samples": 0,  # train images for the loss's gradient norm, Hessian trace and sharpness; 0 for none
+        "hessian_probes": 8,  # Hessian-vector products for the trace; 0 leaves the trace out
+        "sam_radius": 0.05,  # of the sharpness
+        "first_layer": False,  # the first-layer inequality; of model mlp alone
+        "estimator_sizes": (),  # products a sample at which estimators of geometric complexity are compared
+        "bounds": False,  # bounds on the nearest class mean's error, by CDNV and by geometric complexity
+        "fine_probes": False,  # probes of the features for the classes below the labels
     }
     config.transfer = {
         "ways": 5,
@@ -152,6 +160,7 @@ class SweepPlan:
       mesh_batch: devices among which each run divides its batches; 0 for those that runs leave free.
       runs_per_program: most runs in one program; 0 for as many as memory holds.
       runs_axis: ``auto``, ``map`` or ``vmap``.
+      fine_probes: whether features are probed for the classes below the labels.
     """
 
     data: DataSpec
@@ -168,6 +177,7 @@ class SweepPlan:
     mesh_batch: int
     runs_per_program: int
     runs_axis: str
+    fine_probes: bool = False
 
 
 def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
@@ -197,6 +207,9 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
     _at_least(config, "measure.complexity_samples", 1)
     _at_least(config, "measure.complexity_probes", 0)
     _at_least(config, "measure.seed", 0)
+    _at_least(config, "measure.flatness_samples", 0)
+    _at_least(config, "measure.hessian_probes", 0)
+    _at_least(config, "measure.sam_radius", 0, strictly=True)
     _at_least(config, "transfer.episodes", 0)
     _at_least(config, "stream.buffer_mib", 1)
     _at_least(config, "stream.threads", 1)
@@ -209,9 +222,11 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
         raise ValueError(
             f"config.measure.first_epoch: got {options.first_epoch}, expected at most train.epochs={train.epochs}"
         )
+    data, runs = _named("config.data", DataSpec, config.data), expand(config)
+    _check_measure(options, runs)
     return SweepPlan(
-        data=_named("config.data", DataSpec, config.data),
-        runs=expand(config),
+        data=data,
+        runs=runs,
         epochs=train.epochs,
         checkpoints=options.checkpoints,
         first_epoch=options.first_epoch,
@@ -221,7 +236,14 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
             complexity_probes=options.complexity_probes,
             transfer=_named("config.transfer", EpisodeSpec, config.transfer) if config.transfer.episodes else None,
             seed=options.seed,
+            flatness_samples=options.flatness_samples,
+            hessian_probes=options.hessian_probes,
+            sam_radius=options.sam_radius,
+            first_layer=options.first_layer,
+            estimator_sizes=_sizes(options.estimator_sizes),
+            bounds=options.bounds,
         ),
+        fine_probes=options.fine_probes,
         train={
             "compute_dtype": config.compute_dtype,
             "augmentation": _named("config.augmentation", Augmentation, config.augmentation),
@@ -233,6 +255,24 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
         runs_per_program=config.mesh.runs_per_program,
         runs_axis=config.runs_axis,
     )
+
+
+def _check_measure(options: ml_collections.ConfigDict, runs: tuple[Run, ...]) -> None:
+    """Refuses what cannot be measured of the networks in question."""
+    other = sorted({run.model.name for run in runs} - {"mlp"})
+    if options.first_layer and other:
+        raise ValueError(
+            f"config.measure.first_layer: got True with model {other[0]}, expected mlp: of a convolution the "
+            f"inequality does not speak"
+        )
+    if options.hessian_probes == 1:
+        raise ValueError("config.measure.hessian_probes: got 1, expected 0 or at least 2, for a standard error")
+
+
+def _sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    if any(not isinstance(size, int) or size < 1 for size in sizes) or list(sizes) != sorted(set(sizes)):
+        raise ValueError(f"config.measure.estimator_sizes: got {sizes}, expected ascending whole numbers from 1")
+    return tuple(sizes)
 
 
 def _named(key: str, make: Any, section: ml_collections.ConfigDict) -> Any:

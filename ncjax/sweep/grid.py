@@ -8,7 +8,7 @@ from typing import Any, get_args
 import ml_collections
 
 from ncjax.models import Lowering, ModelSpec, build
-from ncjax.sweep.axes import AXES, checked
+from ncjax.sweep.axes import AXES, DATA_AXES, checked
 from ncjax.sweep.points import span
 from ncjax.training import HYPER_NAMES, Hyper, Loss, Optimizer, Schedule, TrainSpec, active_terms, make_schedule
 
@@ -28,6 +28,7 @@ class Run:
       schedule: of the learning rate.
       loss: that it minimises.
       sweeps: names of the sweeps that it belongs to, where a config has several.
+      data: options of the data set in which it differs from others of its sweep, by name.
     """
 
     index: int
@@ -40,6 +41,7 @@ class Run:
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
     loss: Loss = "cross_entropy"
     sweeps: tuple[str, ...] = ()
+    data: tuple[tuple[str, Any], ...] = ()
 
     def columns(self) -> dict[str, Any]:
         """Its hyper-parameters as they stand in the results table."""
@@ -53,6 +55,7 @@ class Run:
             "nesterov": self.nesterov,
             "schedule": self.schedule.name,
             "loss": self.loss,
+            **dict(self.data),
             "seed": self.seed,
         }
         # A run that several sweeps share, such as the point where rows of a figure cross, is one run.
@@ -139,9 +142,9 @@ def groups(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
       >>> [[run.index for run in group] for group in groups(runs)]
       [[0, 2], [1]]
     """
-    divided: dict[TrainSpec, list[Run]] = {}
+    divided: dict[tuple[TrainSpec, Any], list[Run]] = {}
     for run in runs:
-        divided.setdefault(run.train_spec(num_classes=0), []).append(run)
+        divided.setdefault((run.train_spec(num_classes=0), run.data), []).append(run)
     return [tuple(group) for group in divided.values()]
 
 
@@ -163,6 +166,7 @@ def _run(config: ml_collections.ConfigDict, point: dict[str, Any]) -> Run:
         model=_model(config, values),
         schedule=schedule,
         **{name: values[name] for name in ("seed", "batch_size", "optimizer", "nesterov", "loss")},
+        data=tuple((name, point[name]) for name in DATA_AXES if name in point),
     )
 
 

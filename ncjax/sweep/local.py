@@ -59,7 +59,7 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path, profile_steps: i
             while groups:
                 group = groups.pop(0)
                 try:
-                    run_group(group, sweep.inputs, around)
+                    run_group(group, sweep.view(group.runs).inputs, around)
                     continue
                 except TooLarge as answer:
                     runs, reason = hosts.agree(answer.runs)[0], answer.reason

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import ml_collections
@@ -10,6 +11,7 @@ from ncjax import data
 from ncjax.sweep import hosts
 from ncjax.sweep.config import SweepPlan, read_config
 from ncjax.sweep.environment import device_memory_bytes
+from ncjax.sweep.grid import Run
 from ncjax.sweep.group import Group, make_group, naming
 from ncjax.sweep.ledger import Ledger, extend_ledger, read_ledger
 from ncjax.sweep.workdir import check_workdir, describe_data
@@ -20,26 +22,46 @@ _DATA_OPTIONS = tuple(field.name for field in dataclasses.fields(data.DataSpec))
 
 
 @dataclasses.dataclass(frozen=True)
+class View:
+    """The data as one or more groups see it.
+
+    Attributes:
+      plan: of the sweep, with what only the data can tell.
+      dataset: that the groups train on.
+      inputs: the same as arrays.
+    """
+
+    plan: SweepPlan
+    dataset: data.Dataset
+    inputs: RunInputs
+
+
+@dataclasses.dataclass(frozen=True)
 class Sweep:
     """A config with the data that it asks for.
 
     Attributes:
       plan: the config, read.
       dataset: that it names.
-      inputs: the same as arrays.
+      views: of the data, by the options in which they differ from it.
       source: weights that its runs start from; None for fresh ones.
     """
 
     plan: SweepPlan
     dataset: data.Dataset
-    inputs: RunInputs
+    views: dict[tuple[tuple[str, Any], ...], View]
     source: TrainedWeights | None = None
+
+    def view(self, runs: tuple[Run, ...]) -> View:
+        """The data as runs of one group see it."""
+        return self.views[runs[0].data]
 
     def group(self, ledger: Ledger, number: int) -> Group:
         """A group of a ledger, ready to run."""
         members, runs = ledger.groups[number], ledger.numbered(self.plan.runs)
         own = tuple(runs[run] for run in members.runs)
-        return make_group(self.plan, own, self.dataset, number, members.size, ledger.epochs, self.source)
+        view = self.view(own)
+        return make_group(view.plan, own, view.dataset, number, members.size, ledger.epochs, self.source)
 
     def groups(self, ledger: Ledger) -> list[Group]:
         """All groups of a ledger, in the order in which they run."""
@@ -70,9 +92,8 @@ def prepare(config: ml_collections.ConfigDict, workdir: Path) -> Sweep:
                 f"config.data: {dataset.name} has sha256 {ours[:12]}… on host {jax.process_index()} and {theirs[:12]}… "
                 f"on the first; expected the same images and labels on every host"
             )
-    streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
-    inputs = run_inputs(dataset, plan.complexity_samples, streamed)
-    sweep = Sweep(_with_target(plan, dataset, inputs), dataset, inputs)
+    views = {options: _view(plan, dataset, options) for options in dict.fromkeys(run.data for run in plan.runs)}
+    sweep = Sweep(plan, dataset, views)
     sweep.groups(ledger)
     return sweep
 
@@ -100,12 +121,26 @@ def planned_ledger(config: ml_collections.ConfigDict, workdir: Path, plan: Sweep
     return extend_ledger(recorded, plan, plan.runs_per_program)
 
 
-def _with_target(plan: SweepPlan, dataset: data.Dataset, inputs: RunInputs) -> SweepPlan:
-    """The plan with what only the data can tell: classes to transfer to, or none and so no transfer."""
+def _view(plan: SweepPlan, dataset: data.Dataset, options: tuple[tuple[str, Any], ...]) -> View:
+    """The data with other options."""
+    if options:
+        with naming("config.data", _DATA_OPTIONS):
+            viewed = data.load(dataclasses.replace(plan.data, **dict(options)))
+        # Of the same pixels, so that geometric complexity is in the same unit.
+        dataset = dataclasses.replace(viewed, mean=dataset.mean, std=dataset.std)
+    streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
+    inputs = run_inputs(dataset, plan.complexity_samples, streamed, plan.fine_probes, plan.measure.bounds)
+    return View(_with_classes(plan, dataset, inputs), dataset, inputs)
+
+
+def _with_classes(plan: SweepPlan, dataset: data.Dataset, inputs: RunInputs) -> SweepPlan:
+    """The plan with what only the data can tell: fine classes; classes to transfer to, or none and so no transfer."""
+    train = dataset.train
+    fine = (len(train.fine_class_names) or train.num_classes) if plan.fine_probes else 0
+    measure = dataclasses.replace(plan.measure, fine_classes=fine)
     if dataset.target is None or inputs.target_index is None:
-        return dataclasses.replace(plan, measure=dataclasses.replace(plan.measure, transfer=None))
-    if plan.measure.transfer is not None:
+        return dataclasses.replace(plan, measure=dataclasses.replace(measure, transfer=None))
+    if measure.transfer is not None:
         with naming("config.transfer", ("ways",)):
-            check_fits(inputs.target_index, plan.measure.transfer)
-    target_classes = dataset.target.num_classes
-    return dataclasses.replace(plan, measure=dataclasses.replace(plan.measure, target_classes=target_classes))
+            check_fits(inputs.target_index, measure.transfer)
+    return dataclasses.replace(plan, measure=dataclasses.replace(measure, target_classes=dataset.target.num_classes))

@@ -159,7 +159,7 @@ def _run_group(config: dict[str, Any], workdir: str, number: int) -> tuple[int, 
         progress = Progress(None, group.samples(group.steps[-1]), len(group.runs))
         try:
             around = Surroundings(directory, table, progress, StopRequest(), sweep.plan.runs_per_program)
-            run_group(group, sweep.inputs, around)
+            run_group(group, sweep.view(group.runs).inputs, around)
         except TooLarge as answer:
             return answer.runs, answer.reason
         return None

@@ -119,7 +119,7 @@ def read_runs(workdir: Path, runs: Sequence[int] = ()) -> Iterator[TrainedRun]:
             state=jax.tree.map(lambda leaf, position=position: leaf[position], states),
             step=step,
             settings=ledger.runs[run],
-            dataset=sweep.dataset,
+            dataset=sweep.view(group.runs).dataset,
         )
 
 

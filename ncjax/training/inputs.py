@@ -8,8 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int32
 
-from ncjax.data import Dataset
+from ncjax import metrics
+from ncjax.data import Dataset, Split, normalize
 from ncjax.transfer import ClassIndex, class_index
+
+_POINCARE_SAMPLES = 10_000
 
 
 @no_type_check  # JAX rebuilds registered classes around things that are not arrays (specs, shapes, sentinels)
@@ -29,6 +32,9 @@ class RunInputs:
       target_index: their samples by class, for episodes, or None.
       mean: float32 [c], of pixels scaled to [0, 1].
       std: float32 [c], likewise.
+      train_fine_labels: int32 [n], what lies below coarse labels (the labels themselves where they are not coarse), or
+        None where nobody asks for them; test_fine_labels likewise.
+      poincare_constant: a lower bound for the classes' images, or None where nobody asks for it.
     """
 
     train_images: Any
@@ -44,15 +50,27 @@ class RunInputs:
     target_index: ClassIndex | None
     mean: Any
     std: Any
+    train_fine_labels: Any = None
+    test_fine_labels: Any = None
+    poincare_constant: Any = None
 
 
-def run_inputs(dataset: Dataset, complexity_samples: int, stream_train: bool = False) -> RunInputs:
+def run_inputs(
+    dataset: Dataset,
+    complexity_samples: int,
+    stream_train: bool = False,
+    fine_labels: bool = False,
+    poincare: bool = False,
+) -> RunInputs:
     """Puts a data set on the default device.
 
     Args:
       dataset: from ``ncjax.data.load``.
       complexity_samples: images of each split on which geometric complexity is measured; all, if the split has fewer.
       stream_train: whether to leave the train images on the host, to be streamed; the rest is on the device anyway.
+      fine_labels: whether to bring along the fine labels.
+      poincare: whether to bring along the lower bound of the Poincaré constant: the largest over classes, from at most
+        10,000 train images.
 
     Returns:
       The arrays.
@@ -88,7 +106,21 @@ def run_inputs(dataset: Dataset, complexity_samples: int, stream_train: bool = F
         target_index=None if target is None else class_index(target.labels),
         mean=jnp.asarray(dataset.mean),
         std=jnp.asarray(dataset.std),
+        train_fine_labels=_fine_labels(dataset.train) if fine_labels else None,
+        test_fine_labels=_fine_labels(dataset.test) if fine_labels else None,
+        poincare_constant=_poincare_constant(dataset) if poincare else None,
     )
+
+
+def _fine_labels(split: Split) -> Any:
+    return jnp.asarray(split.labels if split.fine_labels is None else split.fine_labels)
+
+
+def _poincare_constant(dataset: Dataset) -> Any:
+    chosen = balanced_sample(dataset.train.labels, _POINCARE_SAMPLES)
+    images = normalize(jnp.asarray(dataset.train.images[chosen]), dataset.mean, dataset.std)
+    labels = jnp.asarray(dataset.train.labels[chosen])
+    return metrics.poincare_lower_bound(images, labels, dataset.train.num_classes).max()
 
 
 def balanced_sample(labels: Int32[np.ndarray, " n"], size: int) -> Int32[np.ndarray, " k"]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,11 @@ from jaxtyping import Array, Float, UInt8
 from ncjax import metrics, models
 from ncjax.data import normalize
 from ncjax.training.chunks import images_at_once, map_splits
+from ncjax.training.error_bounds import error_bounds
+from ncjax.training.estimator_errors import estimator_errors
+from ncjax.training.fine_probes import fine_probes
 from ncjax.training.inputs import RunInputs
+from ncjax.training.loss_flatness import first_layer_row, flatness_row
 from ncjax.training.objective import sample_losses
 from ncjax.training.sharding import split_batch
 from ncjax.training.spec import TrainSpec
@@ -39,6 +44,13 @@ class MeasureSpec:
       transfer: few-shot episodes on the target classes, or None to leave them out.
       target_classes: number of classes never trained on, 0 where there are none.
       seed: of probes and episodes; the same for all runs and checkpoints, so that runs differ by their networks alone.
+      flatness_samples: train images on which the flatness of the loss is measured; 0 leaves it out.
+      hessian_probes: Hessian-vector products for the trace of the loss's Hessian; 0 leaves it out.
+      sam_radius: of the sharpness of the loss.
+      first_layer: whether to measure the first-layer inequality, of networks of dense layers alone.
+      estimator_sizes: products a sample at which estimators of the geometric complexity are compared; () for none.
+      bounds: whether to measure bounds on the nearest class mean's error.
+      fine_classes: classes below the labels, to probe for; 0 leaves probes out.
     """
 
     chunk: int = field(default_factory=images_at_once)
@@ -46,6 +58,13 @@ class MeasureSpec:
     transfer: EpisodeSpec | None = None
     target_classes: int = 0
     seed: int = 0
+    flatness_samples: int = 0
+    hessian_probes: int = 8
+    sam_radius: float = 0.05
+    first_layer: bool = False
+    estimator_sizes: tuple[int, ...] = ()
+    bounds: bool = False
+    fine_classes: int = 0
 
 
 def measure(
@@ -99,7 +118,42 @@ def measure(
     if options.transfer is not None and inputs.target_index is not None:
         cdnv = reports["target"]["cdnv"]
         row |= _few_shot(features["target"], inputs.target_index, options.transfer, episode_key, cdnv)
+    return row | _optional(spec, options, state, inputs, features, reports, probe_key)
+
+
+def _optional(
+    spec: TrainSpec,
+    options: MeasureSpec,
+    state: RunState,
+    inputs: RunInputs,
+    features: dict[str, Array],
+    reports: dict[str, dict[str, Array]],
+    key: Array,
+) -> dict[str, Float[Array, ""]]:
+    """What single claims need and every other sweep does without."""
+    row: dict[str, Any] = {}
+    samples = options.flatness_samples
+    if samples:
+        row |= flatness_row(spec, state, inputs, key, samples, options.hessian_probes, options.sam_radius)
+    if options.first_layer:
+        row |= first_layer_row(spec, state, inputs, samples or len(inputs.train_sample))
+    if options.estimator_sizes:
+        pixels = normalize(inputs.train_sample_images, inputs.mean, inputs.std)
+        errors = estimator_errors(_embedding(spec, state), pixels, key, options.estimator_sizes)
+        row |= {f"estimate/{name}": value for name, value in errors.items()}
+    if options.bounds:
+        row |= error_bounds(reports, inputs.poincare_constant, spec.num_classes, len(inputs.train_labels))
+    if options.fine_classes:
+        labels = inputs.train_fine_labels, inputs.test_fine_labels
+        probes = fine_probes(features["train"], labels[0], features["test"], labels[1], options.fine_classes, key)
+        row |= {f"fine/{name}": value for name, value in probes.items()}
     return row
+
+
+def _embedding(spec: TrainSpec, state: RunState) -> Callable[[Array], Array]:
+    """The map from normalised images to embeddings at a run's parameters."""
+    model = models.build(spec.model, spec.num_classes)
+    return lambda images: model.apply(state.variables, images)[1]["embedding"]
 
 
 def _reports(
@@ -173,11 +227,6 @@ def _complexity(
     key: Array,
 ) -> dict[str, dict[str, Float[Array, ""]]]:
     """Geometric complexity of the embedding on a sample of each split, and geometric collapse from it."""
-    model = models.build(spec.model, spec.num_classes)
-
-    def embed(images: Float[Array, "n h w c"]) -> Float[Array, "n d"]:
-        return model.apply(state.variables, images)[1]["embedding"]
-
     samples = {
         "train": (inputs.train_sample_images, inputs.train_labels[inputs.train_sample]),
         "test": (inputs.test_images[inputs.test_sample], inputs.test_labels[inputs.test_sample]),
@@ -188,7 +237,7 @@ def _complexity(
     method = {"method": "probes", "num_probes": options.complexity_probes, "key": key}
     # All splits at once: a Jacobian in the program takes seconds to compile.
     estimate = metrics.geometric_complexity(
-        embed,
+        _embedding(spec, state),
         split_batch(normalize(images, inputs.mean, inputs.std)),
         **(method if options.complexity_probes else {"method": "exact"}),
     )

@@ -86,6 +86,28 @@ def sweep_table(
     return pd.DataFrame(rows)
 
 
+def with_optional(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns that single claims need, derived from those that are there."""
+    train, test = table["train/variance_ratio"], table["test/variance_ratio"]
+    samples = (100 * table["learning_rate"].rank(method="dense")).astype(int)
+    columns = {
+        "test/weak_variance": test / 2, "test/strong_variance": 2 * test, "test/ncc_error": table["test/error"],
+        "train/complexity_bound": 50 * table["train/cdnv"], "train/nearest_mean_bound": 9 * table["train/cdnv"],
+        "test/nearest_mean_bound": 9 * table["test/cdnv"], "train/chain_slack": 5.0,
+        "train/loss_gradient_norm": table["train/loss"], "train/hessian_trace": 9 * table["train/loss"],
+        "train/sam_sharpness": 0.1 * table["train/loss"],
+        "fine/ridge_accuracy": 0.5 + 0.1 * np.tanh(train), "fine/knn_accuracy": 0.4 + 0.1 * np.tanh(train),
+        "estimate/exact/products": 6400.0,
+        "estimate/exact/geometric_complexity": table["train/geometric_complexity"],
+    }  # fmt: skip
+    for name, error in (("examples", 0.4), ("outputs", 0.2), ("inputs", 0.3), ("probes", 0.05)):
+        for size in (1, 4, 16):
+            columns[f"estimate/{name}_{size}/products"] = 100.0 * size
+            columns[f"estimate/{name}_{size}/relative_error"] = error / size**0.5 * (1 + 0.1 * table["seed"])
+            columns[f"estimate/{name}_{size}/geometric_complexity"] = table["train/geometric_complexity"]
+    return table.assign(train_samples=samples, **columns)
+
+
 def with_diverged(table: pd.DataFrame, run: int, after: float = 2.0) -> pd.DataFrame:
     """Lets one run diverge after an epoch: its rows say so and hold no numbers."""
     hit = (table["run"] == run) & (table["epoch"] > after)

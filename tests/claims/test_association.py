@@ -83,15 +83,8 @@ def test_every_axis_has_its_own_line() -> None:
         "GC and CDNV, along L2",
         "GC and CDNV, along batch size",
         "GC and CDNV, given train loss",
-        "GC and CDNV, at equal train loss",
+        "GC and CDNV, log on log",
     ]
-
-
-def test_runs_of_unequal_length_are_also_compared_at_equal_epochs() -> None:
-    table = sweep_table(seeds=1)
-    table = table[(table["run"] > 0) | (table["epoch"] <= 16)]
-    lines = [f.line for f in association_findings("A1", select_runs(table), GC, "GC", [Relation(CDNV, "CDNV", 1)])]
-    assert lines[-1] == "GC and CDNV, at equal epochs"
 
 
 def test_an_effect_of_progress_alone_vanishes_given_train_loss() -> None:

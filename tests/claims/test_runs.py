@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 
 from ncjax.claims import final_rows, number_runs, select_runs, sweep_axes
-from ncjax.claims.runs import at_equal_epoch, at_equal_loss
 from tests.claims.synthetic import sweep_table, with_diverged
 
 
@@ -61,29 +60,6 @@ def test_the_seed_is_no_axis() -> None:
 def test_final_row_is_that_of_the_last_step() -> None:
     shuffled = sweep_table(seeds=1).sample(frac=1, random_state=0)
     assert set(final_rows(shuffled)["epoch"]) == {31.0}
-
-
-def test_equal_loss_reads_where_the_slowest_run_ended() -> None:
-    # log loss falls by 1 and by 2 a checkpoint; cdnv is its square root in the first run, its square in the second.
-    loss = np.exp([0.0, -1, -2, 0, -2, -4])
-    table = pd.DataFrame({"run": [0, 0, 0, 1, 1, 1], "step": [0, 1, 2] * 2, "train/error": 0.0, "train/loss": loss})
-    table["train/cdnv"] = np.concatenate([loss[:3] ** 0.5, loss[3:] ** 2])
-    read = at_equal_loss(select_runs(table), ("train/cdnv",))
-    np.testing.assert_allclose(read, np.exp([[-1.0, -4.0]]))
-
-
-def test_equal_loss_interpolates_between_checkpoints() -> None:
-    table = pd.DataFrame({"run": [0, 0, 1, 1], "step": [0, 1] * 2, "train/error": 0.0})
-    table["train/loss"] = np.exp([0.0, -1, 0, -4])
-    table["train/cdnv"] = np.exp([0.0, 0, 0, -2])
-    np.testing.assert_allclose(at_equal_loss(select_runs(table), ("train/cdnv",)), np.exp([[0.0, -0.5]]))
-
-
-def test_equal_epoch_is_the_end_of_the_shortest_run() -> None:
-    table = sweep_table(seeds=1)
-    short = table[(table["run"] > 0) | (table["epoch"] <= 8)].assign(**{"train/error": 0.0})
-    read = at_equal_epoch(select_runs(short), ("train/cdnv",))
-    np.testing.assert_array_equal(read[0], table[table["epoch"] == 8]["train/cdnv"])
 
 
 @pytest.mark.parametrize("column", ["run", "step", "train/error"])

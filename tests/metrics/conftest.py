@@ -1,5 +1,6 @@
 """Fixtures of the metrics tests."""
 
+import os
 from collections.abc import Iterator
 
 import jax
@@ -26,7 +27,9 @@ def x64() -> Iterator[None]:
 @pytest.fixture(autouse=True, scope="module")
 def _optimized(request: pytest.FixtureRequest) -> Iterator[None]:
     """Rounding is tested in the programs that users run: there the optimizer may contract, fuse and reorder."""
-    before = jax.config.jax_disable_most_optimizations  # type: ignore[attr-defined]
-    jax.config.update("jax_disable_most_optimizations", before and request.path.stem not in _ROUNDING)
+    if request.path.stem not in _ROUNDING:
+        yield
+        return
+    jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    jax.config.update("jax_disable_most_optimizations", os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "true")

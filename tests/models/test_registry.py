@@ -22,6 +22,7 @@ def parameter_count(spec, image_shape=(32, 32, 3), num_classes=10):
         ("vgg13", "batch", 9_416_010),
         ("vgg16", "batch", 14_728_266),
         ("resnet18", "batch", 11_173_962),
+        ("resnet50", "batch", 23_520_842),
         # Without normalisation two parameters a channel are missing.
         ("vgg13", "none", 9_416_010 - 2 * 2 * (64 + 128 + 256 + 512 + 512)),
         # Four blocks of 64 channels: 113,088 below the classifier, which sees 2·2·64 features at 32×32.

@@ -12,13 +12,17 @@ from ncjax.report import (
     PLATES,
     complexity_and_collapse,
     complexity_and_transfer,
+    courses,
+    estimators,
     layers,
+    sample_size,
     save,
     train_and_test,
     trajectories,
+    transfer_and_collapse,
 )
 from ncjax.report.through_time import drawn_rows
-from tests.claims.synthetic import TAPS, sweep_table, with_diverged
+from tests.claims.synthetic import TAPS, sweep_table, with_diverged, with_optional
 
 
 def artists(figure: Figure, name: str) -> list:
@@ -89,7 +93,7 @@ def test_runs_out_of_the_terminal_phase_are_hollow() -> None:
 
 @pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
 def test_diverged_runs_are_not_drawn(plate) -> None:
-    table = sweep_table()
+    table = with_optional(sweep_table())
     lost, without = plate.draw(with_diverged(table, 5)), plate.draw(table[table["run"] != 5])
     for one, other in zip(lost.axes, without.axes, strict=True):
         for first, second in zip(one.lines, other.lines, strict=True):
@@ -131,9 +135,65 @@ def test_checkpoints_of_different_batch_sizes_fall_on_one_epoch() -> None:
 
 @pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
 def test_words_of_a_figure_fit_its_table(plate) -> None:
-    caption = plate.caption(with_diverged(sweep_table(), 3))
+    table = with_optional(sweep_table())
+    caption = plate.caption(with_diverged(table, 3))
     assert "11 " in caption or "1 diverged" in caption
-    assert plate.alt(sweep_table()).endswith(".")
+    assert plate.alt(table).endswith(".")
+
+
+def test_errors_are_drawn_against_the_share_of_the_cost() -> None:
+    table = with_optional(sweep_table(seeds=1))
+    [line] = artists(estimators.draw(table), "data/outputs")
+    np.testing.assert_allclose(line.get_xdata(), [1 / 64, 4 / 64, 16 / 64])
+    np.testing.assert_allclose(line.get_ydata(), [0.2, 0.1, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("plate", "column"),
+    [(courses.BOUND_PLATE, "train/complexity_bound"), (courses.VARIANCE_PLATE, "test/weak_variance")],
+)
+def test_courses_are_geometric_means_over_runs(plate, column: str) -> None:
+    table = with_optional(sweep_table())
+    [line] = artists(plate.draw(table), f"data/{column}")
+    expected = table.groupby("epoch")[column].apply(lambda values: np.exp(np.log(values).mean()))
+    np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_sample_sizes_are_drawn_at_the_end_of_runs_in_the_terminal_phase() -> None:
+    table = with_optional(sweep_table())
+    table.loc[table["run"] == 0, "train/error"] = 0.5
+    [line] = artists(sample_size.draw(table), "data/test/weak_variance")
+    final = table[(table["epoch"] == 31) & (table["run"] > 0)]
+    expected = final.groupby("train_samples")["test/weak_variance"].apply(lambda values: np.exp(np.log(values).mean()))
+    np.testing.assert_array_equal(line.get_xdata(), expected.index)
+    np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_probes_follow_train_variance_in_the_order_of_time() -> None:
+    table = with_optional(sweep_table(seeds=1)).assign(coarse="case")
+    fine = table.assign(coarse="", run=table["run"] + 6, **{"fine/ridge_accuracy": 0.0})
+    _, path = artists(transfer_and_collapse.draw_probes(pd.concat([table, fine])), "data/fine/ridge_accuracy")
+    trained = table[table["epoch"] > 0]
+    np.testing.assert_allclose(path.get_ydata(), trained.groupby("epoch")["fine/ridge_accuracy"].mean())
+
+
+def test_the_joint_figure_tells_coarse_labels_from_fine_ones() -> None:
+    table = with_optional(sweep_table(seeds=1)).assign(coarse=lambda rows: np.where(rows["run"] < 3, "case", ""))
+    figure = transfer_and_collapse.draw_joint(table)
+    assert len(artists(figure, "data/target/accuracy_5shot")) == 2
+    legend = figure.axes[-1].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["fine labels", "coarse labels (case)"]
+
+
+def test_a_row_of_trajectories_shows_the_runs_of_its_sweep() -> None:
+    table = sweep_table(seeds=1)
+    rows = {(0.02, 0.0): "learning_rate+l2", (0.06, 0.0): "learning_rate", (0.2, 0.0): "learning_rate"}
+    names = [rows.get(pair, "l2") for pair in zip(table["learning_rate"], table["l2"], strict=True)]
+    table = table.assign(sweep=names)
+    lines = artists(trajectories.draw(table), "data/train/cdnv/0.02")
+    base = table[table["sweep"] == "learning_rate+l2"]
+    np.testing.assert_allclose(lines[0].get_ydata(), base["train/cdnv"])
 
 
 def test_png_and_pdf_are_reproducible(tmp_path: Path) -> None:
@@ -146,7 +206,7 @@ def test_png_and_pdf_are_reproducible(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
 def test_no_tick_label_overlaps_its_neighbour(plate) -> None:
-    figure = plate.draw(sweep_table())
+    figure = plate.draw(with_optional(sweep_table()))
     figure.draw_without_rendering()
     for axes in figure.axes:
         for axis, low, high in ((axes.xaxis, 0, 2), (axes.yaxis, 1, 3)):

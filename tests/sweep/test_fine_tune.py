@@ -6,26 +6,21 @@ import numpy as np
 import pytest
 
 from ncjax import data
-from ncjax.sweep import default_config, group, read_config, read_rows, read_run, run_sweep
+from ncjax.sweep import group, read_config, read_rows, read_run, run_sweep
 from tests import small
+from tests.sweep.conftest import make_config
 from tests.sweep.kills import rows_without_times
 
 
 def small_config(**changes):
-    """The small sweeps' config, so that the source's program may be compiled already."""
-    config = default_config()
-    config.model.name, config.model.widths = "mlp", (6, 5)
-    config.train.epochs, config.train.batch_size = 4.0, 4
-    config.sweep.learning_rate = (0.05, 0.2)
-    config.measure.checkpoints, config.measure.complexity_samples = 4, 9
-    config.transfer.episodes, config.mesh.runs = 0, 1
+    config = make_config()
     for name, value in changes.items():
         config[name].update(value)
     return config
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, finished_workdir):
     """``source``, a sweep; ``whole``, one that fine-tunes the last stage of its run 1 on two classes."""
     whole = small.small_dataset()
     train, test = (data.select_classes(split, ("a", "b")) for split in (whole.train, whole.test))
@@ -34,7 +29,7 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         # Both sweeps name the same data in their configs; the seed tells them apart.
         patch.setattr(data, "load", lambda spec: other if spec.seed else whole)
-        run_sweep(small_config(), folder / "source")
+        shutil.copytree(finished_workdir, folder / "source")
         run_sweep(fine_tuning(folder), folder / "whole")
         yield folder
 

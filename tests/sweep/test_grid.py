@@ -55,6 +55,7 @@ def test_what_is_compiled_divides_the_grid_and_what_is_traced_does_not():
 def test_every_axis_can_be_swept_and_stands_in_the_table():
     second: dict[str, object] = {"model": "mlp", "norm": "batch", "classifier": "etf", "optimizer": "adamw"}
     second |= {"schedule": "cosine", "loss": "mse", "nesterov": True, "batch_size": 16, "seed": 1}
+    second |= {"train_samples": 40, "coarse": "case"}
     for axis in SWEEP_AXES:
         config, value = default_config(), second.get(axis, 0.25)
         # Adam's betas have no place in SGD.

@@ -1,0 +1,129 @@
+"""A claim of a paper as a query over the results table, asked at three moments."""
+
+import dataclasses
+from collections.abc import Callable
+
+import pandas as pd
+
+from ncjax.claims.evidence import Unfit, lacking, not_applicable, prepare_runs, unsettled_reason
+from ncjax.claims.moments import Moment, at_moment
+from ncjax.claims.runs import Runs
+from ncjax.claims.verdict import Finding, Verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """The line that speaks for a claim.
+
+    Attributes:
+        line: what is compared.
+        statistic: name of the statistic.
+        claimed: the sign that the claim predicts.
+
+    Example:
+        >>> Headline("GC and train CDNV, all runs", "Spearman's ρ", 1).claimed
+        1
+    """
+
+    line: str
+    statistic: str
+    claimed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A claim of a paper.
+
+    Attributes:
+        key: short name, e.g. ``"A1"``.
+        title: a few words.
+        statement: the claim in our words.
+        source: paper, section or figure, URL.
+        columns: columns of the results table that the headline needs; one with a placeholder such as ``<tap>`` stands
+            for two or more.
+        config: file of the sweep that measures them.
+        headline: the line that speaks for the claim.
+        lines: runs, cut off at the moment in question, to findings, the headline first.
+        terminal: whether the claim speaks of the terminal phase alone.
+        varied: hyper-parameters in which runs must differ.
+
+    Example:
+        >>> from ncjax.claims import CLAIMS
+        >>> CLAIMS[0].key, CLAIMS[0].columns[0]
+        ('A1', 'train/geometric_complexity')
+    """
+
+    key: str
+    title: str
+    statement: str
+    source: str
+    columns: tuple[str, ...]
+    config: str
+    headline: Headline
+    lines: Callable[[Runs], list[Finding]]
+    terminal: bool = True
+    varied: tuple[str, ...] = ()
+
+    def evaluate(self, table: pd.DataFrame) -> list[Finding]:
+        """Judges the claim on a results table at the end of training, at equal epochs and at equal train loss.
+
+        Args:
+            table: one row a (run, checkpoint) with the columns of ``results.jsonl``.
+
+        Returns:
+            Findings, first those at the end of training, the headline before all. Its note, and that of any other line
+            at the end, says at which other moment the verdict differs.
+
+        Raises:
+            ValueError: if the table is empty or lacks ``run`` or ``step``.
+
+        Example:
+            >>> from ncjax.claims import CLAIMS
+            >>> table = pd.DataFrame({"run": [0], "step": [0], "train/error": [0.0], "train/cdnv": [1.0]})
+            >>> CLAIMS[0].evaluate(table)[0].note
+            'the results table lacks train/geometric_complexity: configs/quickstart.py measures it'
+        """
+        runs = prepare_runs(table, self.columns, self.config, self.terminal, self.varied)
+        if isinstance(runs, Unfit):
+            return [self._unfit(runs, Moment.END, headline=True)]
+        ended = self.lines(runs)
+        ended[0] = dataclasses.replace(ended[0], headline=True)
+        others = {moment: self._at(runs, moment, ended) for moment in Moment if moment is not Moment.END}
+        verdicts = {moment: {each.line: each for each in found} for moment, found in others.items()}
+        return [
+            *(_with_differences(each, {m: found.get(each.line) for m, found in verdicts.items()}) for each in ended),
+            *(each for found in others.values() for each in found),
+        ]
+
+    def _at(self, runs: Runs, moment: Moment, ended: list[Finding]) -> list[Finding]:
+        moved = at_moment(runs, moment, self.terminal)
+        if moved is None:
+            column = "epoch" if moment is Moment.EPOCH else "train/loss"
+            return [self._unfit(Unfit(lacking([column]), runs.diverged, runs.unsettled), moment)]
+        if moved is runs:
+            return [dataclasses.replace(each, moment=str(moment), headline=False, note=SAME) for each in ended]
+        if moved.final.empty:
+            reason = unsettled_reason(moved, str(moment))
+            return [self._unfit(Unfit(reason, moved.diverged, moved.unsettled), moment)]
+        return [dataclasses.replace(each, moment=str(moment)) for each in self.lines(moved)]
+
+    def _unfit(self, unfit: Unfit, moment: Moment, headline: bool = False) -> Finding:
+        line = self.headline
+        finding = not_applicable(self.key, line.line, line.statistic, line.claimed, unfit)
+        return dataclasses.replace(finding, moment=str(moment), headline=headline)
+
+
+SAME = "the same as at the end"
+"""Note of a finding whose runs are compared at their ends anyway."""
+
+
+def _with_differences(finding: Finding, others: dict[Moment, Finding | None]) -> Finding:
+    if finding.verdict is Verdict.NOT_APPLICABLE:
+        return finding
+    differing = [
+        f"{moment} ({other.verdict})"
+        for moment, other in others.items()
+        if other is not None and other.verdict not in (finding.verdict, Verdict.NOT_APPLICABLE)
+    ]
+    note = f"differs {', '.join(differing)}" if differing else ""
+    return dataclasses.replace(finding, note="; ".join(filter(None, [finding.note, note])))

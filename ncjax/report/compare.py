@@ -1,0 +1,77 @@
+"""Several sweeps side by side: the verdicts of each, and each figure of each."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ncjax.claims import CLAIMS, RULE, SAME, Finding, evaluate
+from ncjax.report.page import shown, template
+from ncjax.report.style import Plate
+from ncjax.report.workdirs import SweepState
+from ncjax.report.write import PLATES, illustrate
+
+
+def write_comparison(
+    tables: Mapping[str, pd.DataFrame],
+    directory: Path,
+    *,
+    command: str = "",
+    states: Sequence[SweepState] = (),
+    plates: Sequence[Plate] = PLATES,
+) -> Path:
+    """Judges and draws several sweeps apart and lays them side by side on one page.
+
+    Args:
+        tables: results by the name of the sweep.
+        directory: made if it is not there; gets ``comparison.html``, ``comparison.json`` and the figures.
+        command: that makes the page.
+        states: how far each sweep is and what it cost.
+        plates: the figures.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        ValueError: if a table is empty or lacks ``run`` or ``step``.
+
+    Example:
+        >>> import tempfile
+        >>> table = pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_comparison({"a": table, "b": table}, Path(folder)).name
+        'comparison.html'
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    findings = {name: evaluate(table) for name, table in tables.items()}
+    figures = {
+        name: {each.title: shown(each) for each in illustrate(table, directory, plates, f"_{number}")[0]}
+        for number, (name, table) in enumerate(tables.items(), start=1)
+    }
+    plain = {name: [each.as_dict() for each in found] for name, found in findings.items()}
+    text = json.dumps({"rule": RULE, "sweeps": plain}, indent=2, ensure_ascii=False)
+    (directory / "comparison.json").write_text(text + "\n", encoding="utf-8")
+    page = directory / "comparison.html"
+    html = template("comparison.html").render(
+        title="ncjax comparison: " + ", ".join(tables),
+        command=command,
+        states=states,
+        names=list(tables),
+        claims=[(claim, [_headlines(found, claim.key) for found in findings.values()]) for claim in CLAIMS],
+        rows=[
+            (plate, [(name, own.get(plate.title)) for name, own in figures.items()])
+            for plate in plates
+            if any(plate.title in own for own in figures.values())
+        ],
+        rule=RULE,
+    )
+    page.write_text(html, encoding="utf-8")
+    return page
+
+
+def _headlines(findings: Sequence[Finding], claim: str) -> list[Finding]:
+    """A claim's headline at the end of training and at the moments at which it is something else."""
+    first = next(each for each in findings if each.claim == claim)
+    others = [each for each in findings if (each.claim, each.line) == (claim, first.line) and each.note != SAME]
+    return list(dict.fromkeys([first, *others]))
