@@ -138,6 +138,9 @@ def _draw(curves: list[tuple[str, list[int], list[Timing]]], folder: Path) -> No
             axis.loglog(sizes, medians, "o-", label="measured")
             axis.loglog(sizes, medians[-1] * np.array(sizes) / sizes[-1], "--", color="#777777", label="linear")
             axis.set(title=title, xlabel=title.partition(",")[0], ylabel="seconds")
+            # Every other size, written out: labels of logarithmic ticks run into each other on so short an axis.
+            axis.set_xticks(sizes[::2], [f"{size:,}" for size in sizes[::2]])
+            axis.minorticks_off()
             axis.legend()
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(folder / "scaling.png")
