@@ -6,8 +6,8 @@ The same command resumes a sweep that was interrupted; with more values on an ax
 missing. SIGTERM and Ctrl-C save at the next step and end the process with status 75, within 20 seconds.
 
 Several hosts: the same command on each with --distributed; outside clusters that JAX knows, also
---coordinator=HOST:PORT --num_processes=N --process_id=I. Several machines: --launcher=ray [--ray_address=ADDRESS]
-[--ray_resources='{"TPU": 4}'].
+--coordinator=HOST:PORT --num_processes=N --process_id=I. Several machines: --launcher=ray [--ray.address=ADDRESS]
+[--ray.resources='{"TPU": 4}'].
 """
 
 import contextlib
@@ -24,8 +24,8 @@ from experiments import launch
 CONFIG = config_flags.DEFINE_config_file("config", None, "File of the experiment, e.g. configs/quickstart.py.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory or URL (gs://, s3://) for results.", **launch.SHARED)
 LAUNCHER = flags.DEFINE_enum("launcher", "local", ["local", "ray"], "Who runs the groups: this process, or Ray's.")
-RAY_ADDRESS = flags.DEFINE_string("ray_address", None, "Of a Ray cluster; by default Ray is started on this machine.")
-RAY_RESOURCES = flags.DEFINE_string("ray_resources", "{}", "JSON of what each Ray task takes: CPU, GPU, TPU, …")
+RAY_ADDRESS = flags.DEFINE_string("ray.address", None, "Of a Ray cluster; by default Ray is started on this machine.")
+RAY_RESOURCES = flags.DEFINE_string("ray.resources", "{}", "JSON of what each Ray task takes: CPU, GPU, TPU, …")
 DISTRIBUTED = flags.DEFINE_boolean("distributed", False, "Run on several hosts; the same command on each.")
 COORDINATOR = flags.DEFINE_string("coordinator", None, "With --distributed: HOST:PORT of the first process.")
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "With --distributed: processes in all.")

@@ -66,8 +66,7 @@ def _runs(options: Options) -> dict[int, Callable[[], Any]]:
     spec, inputs = train.one_run(subject, batch=32, num_images=128)
     calls: dict[int, Callable[[], Any]] = {}
     for runs in (1, 2, 4) if options.quick else (1, 2, 4, 8, 16, 32):
-        hyper = training.Hyper(*(jnp.full(runs, x, jnp.float32) for x in (0.01, 0.9, 0.0)))
-        hyper = training.Hyper(hyper.learning_rate, hyper.momentum, hyper.l2, *(jnp.zeros(runs) for _ in range(2)))
+        hyper = jax.tree.map(lambda x, runs=runs: jnp.full(runs, x, jnp.float32), training.Hyper(0.01, 0.9, 0.0))
         seeds = jnp.arange(runs)
         init = lambda hyper, seed: training.init_run(spec, hyper, seed, subject.image_shape)  # noqa: E731
 
@@ -139,6 +138,9 @@ def _draw(curves: list[tuple[str, list[int], list[Timing]]], folder: Path) -> No
             axis.loglog(sizes, medians, "o-", label="measured")
             axis.loglog(sizes, medians[-1] * np.array(sizes) / sizes[-1], "--", color="#777777", label="linear")
             axis.set(title=title, xlabel=title.partition(",")[0], ylabel="seconds")
+            # Every other size, written out: labels of logarithmic ticks run into each other on so short an axis.
+            axis.set_xticks(sizes[::2], [f"{size:,}" for size in sizes[::2]])
+            axis.minorticks_off()
             axis.legend()
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(folder / "scaling.png")

@@ -1,5 +1,6 @@
 """One group of a sweep: from its newest checkpoint to its end, measuring on the way."""
 
+import bisect
 import contextlib
 import dataclasses
 import functools
@@ -265,7 +266,9 @@ class _Course:
             else:
                 self.state = self.execution.train(self.state, self.step, size)
             self.step += size
-            place = f"group {self.group.number}, step {self.step}/{self.group.steps[-1]}"
+            steps = self.group.steps
+            segment = f"segment {bisect.bisect_left(steps, self.step)}/{len(steps) - 1}"
+            place = f"group {self.group.number}, {segment}, step {self.step}/{steps[-1]}"
             self.around.progress.advance(self.group.samples(size), place, size)
         return time.perf_counter() - began
 

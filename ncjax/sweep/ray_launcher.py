@@ -111,7 +111,7 @@ def task_options(resources: str) -> dict[str, Any]:
       >>> task_options('{"CPU": 2, "TPU": 4}')
       {'max_retries': 5, 'num_cpus': 2, 'resources': {'TPU': 4}}
     """
-    wrong = f"--ray_resources: got {resources!r}, expected JSON such as '{{\"TPU\": 4}}'"
+    wrong = f"--ray.resources: got {resources!r}, expected JSON such as '{{\"TPU\": 4}}'"
     try:
         amounts = json.loads(resources)
     except json.JSONDecodeError as error:

@@ -1,5 +1,6 @@
 """The benchmark's own parts, and the ratios that do not depend on the machine; never a wall time."""
 
+import dataclasses
 import json
 import math
 
@@ -106,6 +107,11 @@ def test_a_suite_runs_without_a_peer(suite, monkeypatch, tmp_path, capsys):
     assert cases
     assert "PyTorch is not installed" in capsys.readouterr().out
     assert len(json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["cases"]) == len(cases)
+
+
+def test_the_curve_of_runs_is_measured():
+    cases = run_suites(["scaling"], dataclasses.replace(QUICK, only="runs in one program"))
+    assert [case.values["sizes"] for case in cases] == [[1, 2, 4]]
 
 
 @needs_torch

@@ -31,7 +31,7 @@ def test_a_killed_worker_is_replaced_and_the_table_is_that_of_a_local_sweep(tmp_
 
 @pytest.mark.parametrize("resources", ["TPU", "[1]", '{"TPU": -1}', '{"GPU": "1"}'])
 def test_resources_that_are_none_are_an_error(resources):
-    with pytest.raises(ValueError, match=r"--ray_resources: got .* expected JSON such as"):
+    with pytest.raises(ValueError, match=r"--ray\.resources: got .* expected JSON such as"):
         task_options(resources)
 
 
@@ -61,7 +61,7 @@ def main(directory):
     flags = [f"--config.{name}={value}" for name, value in kills.FLAGS.items() if value is not None]
     flags += ["--config.train.epochs=400.0", "--config.sweep.l2=(0.0,)", "--config.sweep.seed=(0,)"]
     there = Path(directory) / "ray"
-    on_ray = [*command, *flags, f"--workdir={there}", "--launcher=ray", '--ray_resources={"CPU": 1}']
+    on_ray = [*command, *flags, f"--workdir={there}", "--launcher=ray", '--ray.resources={"CPU": 1}']
     process = subprocess.Popen(on_ray, cwd=kills.ROOT)
     while not list(there.glob("checkpoints/rows_*.jsonl")) or not (workers := workers_of(there)):
         assert process.poll() is None
