@@ -185,23 +185,24 @@ def measure_set(features: FeatureSet, protocol: Protocol) -> tuple[dict[str, Any
     metrics_by_name = {name: _plain(value) for name, value in report.items()}
     accuracy: dict[str, dict[str, Any]] = {}
     per_episode: dict[str, np.ndarray] = {}
-    chosen: dict[str, Any] = {}
+    chosen: dict[int, Any] = {}
     key = jax.random.key(protocol.seed)
-    for shots in protocol.shots:
-        heads: list[Any] = list(protocol.heads)
-        if CHOSEN in heads:
-            best = _choose(features, transfer.choose_head, key, ways, shots, queries)
-            chosen[f"{shots}shot"] = best.l2
-            heads[heads.index(CHOSEN)] = best
-        episodes = protocol.episodes if given is None else len(given.support)
-        spec = transfer.EpisodeSpec(int(ways), (shots,), int(queries), episodes, tuple(heads))
-        if given is None:
-            results = _drawn(rows, transfer.class_index(labels), key, spec, center)
-        else:
-            results = _given(rows, given._replace(support=given.support[:, :, :shots]), spec, center)
-        for index, head in enumerate(protocol.heads):
+    if CHOSEN in protocol.heads:
+        choose = functools.partial(_choose, features, transfer.choose_head, key, ways, queries=queries)
+        chosen = {shots: choose(shots) for shots in protocol.shots}
+    # One compiled call for all heads and shots; a λ may be chosen for some number of shots alone.
+    heads: list[Any] = [*dict.fromkeys([name for name in protocol.heads if name != CHOSEN] + list(chosen.values()))]
+    episodes = protocol.episodes if given is None else len(given.support)
+    spec = transfer.EpisodeSpec(int(ways), protocol.shots, int(queries), episodes, tuple(heads))
+    if given is None:
+        results = _drawn(rows, transfer.class_index(labels), key, spec, center)
+    else:
+        results = _given(rows, given._replace(support=given.support[:, :, : max(protocol.shots)]), spec, center)
+    for place, shots in enumerate(protocol.shots):
+        for head in protocol.heads:
             name = f"{head}_{shots}shot"
-            one = transfer.accuracy_interval(results.accuracy[index, 0], results.gradient_norm[index, 0])
+            index = heads.index(chosen[shots] if head == CHOSEN else head)
+            one = transfer.accuracy_interval(results.accuracy[index, place], results.gradient_norm[index, place])
             per_episode[name] = np.asarray(one.per_episode)
             accuracy[name] = {"mean": _plain(one.mean), "ci95_episodes": _plain(one.ci95)}
             if isinstance(transfer.find_head(heads[index]), transfer.IterativeHead):
@@ -211,7 +212,9 @@ def measure_set(features: FeatureSet, protocol: Protocol) -> tuple[dict[str, Any
                 accuracy[name] |= {"error": _plain(1 - one.mean), "error_bound": _plain(bound)}
     facts = {"name": features.name, "setting": features.setting, "samples": len(labels), "classes": num_classes}
     facts |= {"dim": rows.shape[1], "notes": list(features.notes), "accuracy": accuracy, "metrics": metrics_by_name}
-    return facts | ({"ridge_chosen_l2": chosen} if chosen else {}), per_episode
+    if chosen:
+        facts["ridge_chosen_l2"] = {f"{shots}shot": head.l2 for shots, head in chosen.items()}
+    return facts, per_episode
 
 
 def table(result: dict[str, Any]) -> str:
@@ -268,7 +271,7 @@ def _given(rows: Any, episodes: Any, spec: Any, center: Any) -> Any:
     return _compiled("given_episode_results")(rows, episodes, spec, center=center)
 
 
-def _choose(features: FeatureSet, choose: Any, key: Any, ways: int, shots: int, queries: int) -> Any:
+def _choose(features: FeatureSet, choose: Any, key: Any, ways: int, shots: int, *, queries: int) -> Any:
     if features.validation is None:
         raise ValueError(f"--head: {CHOSEN} needs validation classes; expected --validation_features=V.npz")
     # Another key than the reported episodes', so that nothing of the choice is shared with them.

@@ -15,6 +15,7 @@ import numpy as np
 from ncjax.data import Dataset
 from ncjax.sweep import results
 from ncjax.sweep.axes import AXES
+from ncjax.sweep.config import default_config
 from ncjax.sweep.environment import environment
 from ncjax.sweep.ledger import Ledger, write_ledger
 from ncjax.sweep.storage import write_json
@@ -23,7 +24,8 @@ from ncjax.sweep.storage import write_json
 def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
     """Makes sure that a workdir is free, or holds the same sweep or one that this one extends.
 
-    An extension has more values on its axes or more epochs; how runs are spread over devices may differ too.
+    An extension has more values on its axes or more epochs; how runs are spread over devices may differ too. An option
+    that the workdir's config lacks, since it is newer, was at its default there.
 
     Args:
       config: of the sweep to run.
@@ -47,18 +49,23 @@ def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
             raise ValueError(f"--workdir: {workdir} holds results but no config.json; expected a new directory")
         return
     try:
-        theirs = _flat(json.loads(path.read_text(encoding="utf-8")))
+        stored = _flat(json.loads(path.read_text(encoding="utf-8")))
     except json.JSONDecodeError as error:
         raise ValueError(f"--workdir: {path} is not JSON ({error.msg}); expected a new directory") from None
-    # Through JSON, so that tuples and lists compare alike.
-    ours = _flat(json.loads(json.dumps(config.to_dict())))
-    for key in sorted(theirs.keys() | ours.keys()):
+    ours = _flat(_plain(config))
+    theirs = _flat(_plain(default_config())) | stored
+    for key in sorted(stored.keys() | ours.keys()):
         before, now = theirs.get(key), ours.get(key)
         if before != now and not _extends(key, theirs, ours):
             raise ValueError(
                 f"--workdir: {workdir} holds a sweep with config.{key}={before}, this one has {now}; expected the same "
                 f"config, one that extends it (more values on an axis, more epochs) or a new directory"
             )
+
+
+def _plain(config: ml_collections.ConfigDict) -> Any:
+    """Through JSON, so that tuples and lists compare alike."""
+    return json.loads(json.dumps(config.to_dict()))
 
 
 def _extends(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:

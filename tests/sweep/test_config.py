@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from ncjax.sweep import default_config, read_config
+from ncjax.sweep import check_workdir, default_config, read_config
 
 
 def with_value(key, value):
@@ -73,3 +75,14 @@ def test_the_default_config_is_valid():
 
 def test_no_episodes_leave_transfer_out():
     assert read_config(with_value("transfer.episodes", 0)).measure.transfer is None
+
+
+def test_an_option_newer_than_a_workdir_was_at_its_default_there(tmp_path):
+    config = default_config()
+    stored = json.loads(json.dumps(config.to_dict()))
+    del stored["measure"]["bounds"]
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    check_workdir(config, tmp_path)
+    config.measure.bounds = True
+    with pytest.raises(ValueError, match=r"holds a sweep with config\.measure\.bounds=False, this one has True"):
+        check_workdir(config, tmp_path)
