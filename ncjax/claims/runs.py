@@ -140,7 +140,9 @@ def number_runs(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         raise ValueError("the results table is empty: no run has reached a checkpoint yet")
     key = ["workdir", "run"] if "workdir" in table else ["run"]
-    rows = table.assign(run=_numbered(table, key))
+    # A copy of many columns lies in memory as one block, to which pandas adds a column without complaint.
+    rows = table.copy()
+    rows["run"] = _numbered(table, key)
     # Null counts as not diverged: a row is only written while its run is still being measured.
     rows["diverged"] = rows["diverged"].eq(True) if "diverged" in rows else False
     return rows.drop_duplicates(["run", "step"], keep="last").sort_values(["run", "step"], ignore_index=True)

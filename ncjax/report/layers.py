@@ -81,7 +81,7 @@ def _write_numbers(panel: Axes, values: Float[np.ndarray, "layers epochs"], norm
     for (layer, epoch), value in np.ndenumerate(values):
         if np.isfinite(value):
             colour = "black" if norm(value) > 0.5 else "white"
-            panel.text(epoch, layer, f"{value:.2g}", ha="center", va="center", fontsize=6.5, color=colour)
+            panel.text(epoch, layer, f"{value:#.2g}".rstrip("."), ha="center", va="center", fontsize=6.5, color=colour)
 
 
 def _drawn(table: pd.DataFrame) -> pd.DataFrame:

@@ -232,8 +232,10 @@ def log_ticks(axes: Axes, which: str = "y") -> None:
         >>> axes[0, 0].set_yscale("log")
         >>> log_ticks(axes[0, 0])
     """
-    axis, (low, high) = (axes.xaxis, axes.get_xlim()) if which == "x" else (axes.yaxis, axes.get_ylim())
-    if min(low, high) <= 0:
+    axis, limits = (axes.xaxis, axes.get_xlim()) if which == "x" else (axes.yaxis, axes.get_ylim())
+    # An inverted axis has its limits the other way round.
+    low, high = sorted(limits)
+    if low <= 0:
         return
     decades = np.log10(high / low)
     if decades < 2.5:

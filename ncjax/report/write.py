@@ -9,11 +9,9 @@ import pandas as pd
 
 from ncjax.claims import CLAIMS, LEVEL, RESAMPLES, RULE, Finding, evaluate, final_rows, missing_columns
 from ncjax.report import (
-    complexity_and_collapse,
-    complexity_and_transfer,
+    complexity,
     courses,
     estimators,
-    flatness,
     layers,
     sample_size,
     train_and_test,
@@ -26,11 +24,11 @@ from ncjax.report.workdirs import SweepState
 
 PLATES: tuple[Plate, ...] = (
     trajectories.PLATE,
-    complexity_and_collapse.PLATE,
+    complexity.COLLAPSE_PLATE,
     estimators.PLATE,
     courses.BOUND_PLATE,
-    complexity_and_transfer.PLATE,
-    flatness.PLATE,
+    complexity.TRANSFER_PLATE,
+    complexity.FLATNESS_PLATE,
     train_and_test.PLATE,
     courses.VARIANCE_PLATE,
     sample_size.PLATE,

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,3 +73,12 @@ def test_a_missing_column_is_named(column: str) -> None:
 def test_an_empty_table_is_an_error() -> None:
     with pytest.raises(ValueError, match="is empty"):
         number_runs(sweep_table().head(0))
+
+
+def test_a_table_of_very_many_columns_is_taken_without_a_warning() -> None:
+    table = pd.DataFrame({"run": [0], "step": [1]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
+        for number in range(120):
+            table[f"train/{number}"] = 0.5
+    assert number_runs(table)["run"].tolist() == [0]

@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 
 from ncjax.report import (
     PLATES,
-    complexity_and_collapse,
-    complexity_and_transfer,
+    complexity,
     courses,
     estimators,
     layers,
@@ -70,7 +69,7 @@ def test_trajectories_have_a_row_for_each_axis(table: pd.DataFrame, rows: int) -
 
 def test_each_point_is_the_end_of_a_run() -> None:
     table = sweep_table()
-    points = artists(complexity_and_collapse.draw(table), "data/train/cdnv")
+    points = artists(complexity.COLLAPSE_PLATE.draw(table), "data/train/cdnv")
     drawn = np.array([(point.get_xdata()[0], point.get_ydata()[0]) for point in points])
     final = table[table["epoch"] == 31]
     np.testing.assert_array_equal(drawn, final[["train/geometric_complexity", "train/cdnv"]])
@@ -78,7 +77,7 @@ def test_each_point_is_the_end_of_a_run() -> None:
 
 def test_transfer_is_drawn_against_source_complexity() -> None:
     table = sweep_table()
-    points = artists(complexity_and_transfer.draw(table), "data/target/accuracy_5shot")
+    points = artists(complexity.TRANSFER_PLATE.draw(table), "data/target/accuracy_5shot")
     drawn = np.array([(point.get_xdata()[0], point.get_ydata()[0]) for point in points])
     final = table[table["epoch"] == 31]
     np.testing.assert_array_equal(drawn, final[["train/geometric_complexity", "target/accuracy_5shot"]])
@@ -87,7 +86,7 @@ def test_transfer_is_drawn_against_source_complexity() -> None:
 def test_runs_out_of_the_terminal_phase_are_hollow() -> None:
     table = sweep_table()
     table.loc[table["run"] == 7, "train/error"] = 0.3
-    points = artists(complexity_and_collapse.draw(table), "data/train/cdnv")
+    points = artists(complexity.COLLAPSE_PLATE.draw(table), "data/train/cdnv")
     assert [number for number, point in enumerate(points) if point.get_markerfacecolor() == "white"] == [7]
 
 
@@ -199,7 +198,7 @@ def test_a_row_of_trajectories_shows_the_runs_of_its_sweep() -> None:
 def test_png_and_pdf_are_reproducible(tmp_path: Path) -> None:
     table = sweep_table(seeds=1)
     for name in ("one", "two"):
-        save(complexity_and_collapse.draw(table), tmp_path, name)
+        save(complexity.COLLAPSE_PLATE.draw(table), tmp_path, name)
     for ending in ("png", "pdf"):
         assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
 

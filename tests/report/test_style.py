@@ -2,7 +2,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from ncjax.report.style import epoch_axis, house_style, panels, value_colours, value_label
+from ncjax.report.style import epoch_axis, house_style, log_ticks, panels, value_colours, value_label
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,14 @@ def test_epoch_zero_has_its_place_on_the_axis() -> None:
     assert ticks[0] == 0
     assert len(ticks) <= 7
     assert axes[0, 0].get_xlim()[0] < 0
+
+
+def test_an_inverted_logarithmic_axis_has_labels_too() -> None:
+    figure, axes = panels(1, 1)
+    axes[0, 0].plot([0.3, 0.6], [1.0, 2.0])
+    axes[0, 0].set_xscale("log")
+    axes[0, 0].invert_xaxis()
+    log_ticks(axes[0, 0], "x")
+    figure.canvas.draw()
+    labels = [label.get_text() for label in axes[0, 0].get_xticklabels()]
+    assert "0.5" in labels
