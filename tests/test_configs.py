@@ -11,7 +11,9 @@ from ncjax import claims, data
 from ncjax.sweep import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = sorted(path for path in (ROOT / "configs").rglob("*.py") if path.name not in ("__init__.py", "variants.py"))
+SHARED = ("__init__.py", "recipes.py", "variants.py")
+FILES = sorted(path for path in (ROOT / "configs").rglob("*.py") if path.name not in SHARED)
+PAPERS = [path for path in FILES if path.parent.name.endswith("_paper") or path.stem == "joint"]
 
 
 def module_of(path):
@@ -59,3 +61,10 @@ def test_an_unknown_variant_is_named():
 @pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.key)
 def test_the_config_that_a_claim_names_is_there(claim):
     assert (ROOT / claim.config).is_file()
+
+
+@pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
+def test_an_experiment_says_which_claims_it_is_about(path):
+    keys = module_of(path).CLAIMS
+    assert keys
+    assert set(keys) <= {claim.key for claim in claims.CLAIMS}

@@ -20,10 +20,11 @@ The full config needs an accelerator; not run yet: no CIFAR was at hand.
 
 import ml_collections
 
-from configs import variants
+from configs import recipes, variants
 from ncjax.sweep import default_config
 
 VARIANTS = ("", "small")
+CLAIMS = ("A5", "A1")
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -37,16 +38,10 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     config.data.name = "cifar_fs"
     config.model.name = "resnet18"
     config.train.epochs = 100.0
-    config.train.batch_size = 256
-    config.train.learning_rate = 0.02
     config.transfer.heads = ("ncm", "ridge_relative")
     config.transfer.episodes = 1_000
     config.sweep.seed = (0, 1, 2)
-    config.sweeps = {
-        "learning_rate": {"learning_rate": (0.005, 0.01, 0.02, 0.05, 0.1)},
-        "batch_size": {"batch_size": (64, 128, 256, 512)},
-        "l2": {"l2": (0.0, 1e-4, 2.5e-4, 5e-4, 7.5e-4)},
-    }
+    recipes.gc_paper_rows(config, "learning_rate", "batch_size", "l2")
     if variant == "small":
         config.data.name = "glyphs"
         config.data.train_per_class = 20

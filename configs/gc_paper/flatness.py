@@ -25,6 +25,7 @@ from configs import variants
 from ncjax.sweep import default_config
 
 VARIANTS = ("", "small")
+CLAIMS = ("A6", "A1")
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -56,7 +57,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         config.measure.flatness_samples = 200
         config.measure.first_layer = True
         config.sweeps = {
-            "learning_rate": {"learning_rate": (0.025, 0.05, 0.1)},
+            "learning_rate": {"learning_rate": (0.025, 0.035, 0.05, 0.07, 0.1)},
             "sam_rho": {"sam_rho": (0.0, 0.02, 0.05, 0.1)},
         }
     return config

@@ -24,6 +24,7 @@ from configs import variants
 from ncjax.sweep import default_config
 
 VARIANTS = ("", "small")
+CLAIMS = ("A3",)
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -51,5 +52,5 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         config.measure.complexity_samples = 100
         config.measure.checkpoints = 4
         config.measure.estimator_sizes = (1, 4, 16, 48)
-        config.sweep.learning_rate = (0.025, 0.05, 0.1)
+        config.sweep.learning_rate = (0.025, 0.035, 0.05, 0.07, 0.1)
     return config

@@ -24,6 +24,7 @@ from configs import variants
 from ncjax.sweep import default_config
 
 VARIANTS = ("", "small")
+CLAIMS = ("A2",)
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:

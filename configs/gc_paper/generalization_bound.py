@@ -25,6 +25,7 @@ from configs import variants
 from ncjax.sweep import default_config
 
 VARIANTS = ("", "small")
+CLAIMS = ("A4",)
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:

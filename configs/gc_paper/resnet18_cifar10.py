@@ -20,10 +20,11 @@ The full config needs an accelerator; not run yet: no CIFAR was at hand.
 
 import ml_collections
 
-from configs import variants
+from configs import recipes, variants
 from ncjax.sweep import default_config
 
 VARIANTS = ("", "small")
+CLAIMS = ("A1",)
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -36,26 +37,18 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     config = default_config()
     config.data.name = "cifar10"
     config.model.name = "resnet18"
-
     config.train.epochs = 200.0
-    config.train.batch_size = 256
-    config.train.learning_rate = 0.02
     config.measure.checkpoints = 12
     config.sweep.seed = (0, 1, 2, 3, 4)
-
-    config.sweeps = {
-        "learning_rate": {"learning_rate": (0.005, 0.01, 0.02, 0.05, 0.1)},
-        "batch_size": {"batch_size": (64, 128, 256, 512)},
-        "l2": {"l2": (0.0, 1e-4, 2.5e-4, 5e-4, 7.5e-4)},
-    }
+    recipes.gc_paper_rows(config, "learning_rate", "batch_size", "l2")
     if variant == "small":
         variants.small_images(config, per_class=40)
         config.model.widths = (4, 8, 8, 16)
         variants.small_measure(config)
         config.measure.complexity_samples = 100
-        config.train.epochs = 16.0
+        config.train.epochs = 50.0
         config.train.batch_size = 20
         config.train.learning_rate = 0.1
         config.sweep.seed = (0, 1)
-        config.sweeps = {"learning_rate": {"learning_rate": (0.05, 0.1, 0.2)}, "l2": {"l2": (0.0, 1e-3, 3e-3)}}
+        config.sweeps = {"learning_rate": {"learning_rate": (0.05, 0.1, 0.2, 0.3)}, "l2": {"l2": (0.0, 1e-3, 3e-3)}}
     return config

@@ -12,17 +12,18 @@ Open in the paper, and our choice: network, layers, epochs. Chosen: VGG-13 and R
 the recipe of `train_test_collapse`, 3 seeds.
 
 `:small`: VGG-11 of widths 8-16-32-32-32 with batch normalisation on 600 images of Fashion-MNIST (glyphs where it is
-not prepared), three learning rates, 2 seeds. About three minutes on two CPU cores.
+not prepared), five learning rates, 3 seeds. About three minutes on two CPU cores.
 
 The full config needs an accelerator; not run yet: no CIFAR was at hand.
 """
 
 import ml_collections
 
-from configs import variants
+from configs import recipes, variants
 from ncjax.sweep import default_config
 
 VARIANTS = ("", "small")
+CLAIMS = ("B5", "B1", "B2")
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -34,25 +35,15 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     variants.check(variant, VARIANTS)
     config = default_config()
     config.data.name = "cifar10"
-    config.model.norm = "batch"
-    config.train.epochs = 350.0
-    config.train.batch_size = 128
-    config.train.learning_rate = 0.05
-    config.train.momentum = 0.9
-    config.train.l2 = 5e-4
-    config.train.schedule = "steps"
-    config.measure.checkpoints = 14
+    recipes.terminal_phase(config)
     config.sweep.model = ("vgg13", "resnet18")
     config.sweep.seed = (0, 1, 2)
     if variant == "small":
         variants.small_images(config, per_class=60)
-        variants.small_measure(config)
-        config.model.name = "vgg11"
-        config.model.widths = (8, 16, 32, 32, 32)
+        variants.small_vgg(config)
         config.train.epochs = 24.0
-        config.train.batch_size = 20
         config.train.schedule = "constant"
         config.sweep.model = None
-        config.sweep.learning_rate = (0.005, 0.01, 0.02)
-        config.sweep.seed = (0, 1)
+        config.sweep.learning_rate = (0.005, 0.0075, 0.01, 0.015, 0.02)
+        config.sweep.seed = (0, 1, 2)
     return config

@@ -27,10 +27,11 @@ def environment() -> dict[str, Any]:
 
     Example:
       >>> sorted(environment())
-      ['command', 'devices', 'git_commit', 'platform', 'python', 'versions']
+      ['command', 'cpu_cores', 'devices', 'git_commit', 'platform', 'python', 'versions']
     """
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "cpu_cores": os.cpu_count(),
         "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
         "git_commit": _git_commit(),
         "platform": platform.platform(),

@@ -1,0 +1,178 @@
+"""Runs the papers' experiments as far as a small machine can, and writes a page for each with its claims and figures.
+
+python -m experiments.results [--config=configs/limits_paper/cascade.py:small]... [--runs=DIR] [--output=DIR2]
+
+Without --config it takes every experiment that has a small variant. A sweep that has come to its end under --runs is
+not run again, one that was interrupted goes on. A file notes.md beside a page is set into it. --readme=README.md also
+writes the table of verdicts between that file's two marks.
+"""
+
+import difflib
+import json
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import flags
+
+from experiments import launch
+
+CONFIGS = flags.DEFINE_multi_string("config", None, "File and variant; may be given several times.", **launch.SHARED)
+RUNS = flags.DEFINE_string("runs", "runs/results", "Directory that holds a workdir for each sweep.")
+OUTPUT = flags.DEFINE_string("output", "runs/results/pages", "Directory for the pages.", **launch.SHARED)
+README = flags.DEFINE_string("readme", None, "File to write the table of verdicts into.")
+
+ROOT = Path(__file__).resolve().parents[1]
+MARKS = ("<!-- results -->", "<!-- end of results -->")
+
+
+class Experiment(NamedTuple):
+    """A variant of a config.
+
+    Attributes:
+        path: of the file, from the root of the project.
+        variant: behind the colon.
+        claims: keys of the claims that it is about.
+    """
+
+    path: str
+    variant: str
+    claims: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Of its workdir and its page."""
+        stem = Path(self.path).stem
+        return stem if self.variant == "small" else f"{stem}_{self.variant}"
+
+    @property
+    def config(self) -> str:
+        """As the flag takes it."""
+        return f"{self.path}:{self.variant}" if self.variant else self.path
+
+
+def main() -> None:
+    """Runs what the flags ask for and writes the pages."""
+    from ncjax.report import index_page, verdict_table
+
+    every = list(experiments())
+    asked = [chosen(name, every) for name in CONFIGS.value or ()]
+    offline = asked or [each for each in every if each.variant]
+    output = Path(str(OUTPUT.value))
+    readme = Path(README.value) if README.value else None
+    before, after = _halves(readme) if readme else ("", "")
+    for number, experiment in enumerate(offline, 1):
+        print(f"[{number}/{len(offline)}] {experiment.config}", flush=True)
+        run_sweep(experiment, Path(str(RUNS.value)) / experiment.name)
+    results = [write_page(each, Path(str(RUNS.value)) / each.name, output / each.name) for each in offline]
+    waiting = [] if asked else [each.config for each in every if not each.variant]
+    (output / "README.md").write_text(index_page(results, waiting), encoding="utf-8")
+    if readme:
+        links = f"{output.as_posix()}/"
+        readme.write_text(f"{before}{MARKS[0]}\n\n{verdict_table(results, links)}\n{MARKS[1]}{after}", encoding="utf-8")
+    print(output / "README.md")
+
+
+def experiments() -> Iterable[Experiment]:
+    """Every config that is about claims: its full settings and the variants that a small machine can run.
+
+    Yields:
+      Those of one file together.
+    """
+    from configs import variants
+
+    for path in sorted((ROOT / "configs").rglob("*.py")):
+        module = runpy.run_path(str(path))
+        if "CLAIMS" in module:
+            for variant in ("", *(name for name in module["VARIANTS"] if name in variants.OFFLINE)):
+                yield Experiment(path.relative_to(ROOT).as_posix(), variant, module["CLAIMS"])
+
+
+def chosen(name: str, every: Iterable[Experiment]) -> Experiment:
+    """The experiment of a name.
+
+    Args:
+      name: file and variant.
+      every: to choose from.
+
+    Returns:
+      The experiment.
+
+    Raises:
+      ValueError: if there is none, naming the nearest.
+    """
+    found = {each.config: each for each in every}
+    if name not in found:
+        near = difflib.get_close_matches(name, found, n=3, cutoff=0.3)
+        raise ValueError(f"--config: got {name!r}, expected an experiment about claims, such as {', '.join(near)}")
+    return found[name]
+
+
+def run_sweep(experiment: Experiment, workdir: Path) -> None:
+    """Runs a sweep to its end in a process of its own, or as far as is missing.
+
+    Args:
+      experiment: to run.
+      workdir: of the sweep.
+
+    Raises:
+      ValueError: if it does not come to its end.
+    """
+    command = ["-m", "experiments.sweep", f"--config={ROOT / experiment.config}", f"--workdir={workdir.absolute()}"]
+    status = subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode
+    if status:
+        raise ValueError(f"--config: {experiment.config} ended with status {status}; what it said stands above")
+
+
+def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
+    """Writes the page and the figures of a sweep.
+
+    Args:
+      experiment: that was run.
+      workdir: of the sweep.
+      page: folder for the page.
+
+    Returns:
+      The `ncjax.report.SweepResults`.
+    """
+    from ncjax.claims import evaluate
+    from ncjax.report import PLATES, SweepResults, illustrate, read_descriptions, read_tables, sweep_page
+
+    table = read_tables([workdir])
+    page.mkdir(parents=True, exist_ok=True)
+    plates = [plate for plate in PLATES if set(plate.claims) & set(experiment.claims)]
+    illustrations, _ = illustrate(table, page, plates)
+    for figure in illustrations:
+        # A page shows the PNG; experiments.report keeps both.
+        figure.image.with_suffix(".pdf").unlink()
+    config, environment, summary = (
+        read_descriptions([workdir], name) for name in ("config.json", "environment.json", "summary.json")
+    )
+    commands = (f"python -m experiments.results --config={experiment.config}",)
+    findings = evaluate(table)
+    results = SweepResults(
+        experiment.name, commands, experiment.claims, findings, illustrations, config, environment, summary
+    )
+    notes = page / "notes.md"
+    text = sweep_page(results, notes.read_text(encoding="utf-8") if notes.is_file() else "")
+    (page / "README.md").write_text(text, encoding="utf-8")
+    (page / "claims.json").write_text(
+        json.dumps([each.as_dict() for each in findings], ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
+    return results
+
+
+def _halves(readme: Path) -> tuple[str, str]:
+    """What stands before and behind the marks of a file."""
+    found = re.fullmatch(f"(.*){MARKS[0]}.*{MARKS[1]}(.*)", readme.read_text(encoding="utf-8"), re.DOTALL)
+    if not found:
+        raise ValueError(f"--readme: {readme} lacks the lines {MARKS[0]} and {MARKS[1]}, between which the table goes")
+    return found[1], found[2]
+
+
+if __name__ == "__main__":
+    launch.run(main)
