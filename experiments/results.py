@@ -1,9 +1,9 @@
 """Runs the papers' experiments as far as a small machine can, and writes a page for each with its claims and figures.
 
-python -m experiments.results [--config=configs/limits_paper/cascade.py:small]... [--runs=DIR] [--output=DIR2]
+python -m experiments.results [--experiment=configs/limits_paper/cascade.py:small]... [--runs=DIR] [--pages=DIR2]
 
-Without --config it takes every experiment that has a small variant. A sweep that has come to its end under --runs is
-not run again, one that was interrupted goes on. A file notes.md beside a page is set into it. --readme=README.md also
+Without --experiment it takes every one that has a small variant. A sweep that has come to its end under --runs is not
+run again, one that was interrupted goes on. A file notes.md beside a page is set into it. --readme=README.md also
 writes the table of verdicts between that file's two marks.
 """
 
@@ -21,9 +21,9 @@ from absl import flags
 
 from experiments import launch
 
-CONFIGS = flags.DEFINE_multi_string("config", None, "File and variant; may be given several times.", **launch.SHARED)
+EXPERIMENTS = flags.DEFINE_multi_string("experiment", None, "Config and variant; may be given several times.")
 RUNS = flags.DEFINE_string("runs", "runs/results", "Directory that holds a workdir for each sweep.")
-OUTPUT = flags.DEFINE_string("output", "runs/results/pages", "Directory for the pages.", **launch.SHARED)
+PAGES = flags.DEFINE_string("pages", "runs/results/pages", "Directory for the pages.")
 README = flags.DEFINE_string("readme", None, "File to write the table of verdicts into.")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,21 +60,21 @@ def main() -> None:
     from ncjax.report import index_page, verdict_table
 
     every = list(experiments())
-    asked = [chosen(name, every) for name in CONFIGS.value or ()]
+    asked = [chosen(name, every) for name in EXPERIMENTS.value or ()]
     offline = asked or [each for each in every if each.variant]
-    output = Path(str(OUTPUT.value))
+    pages = Path(str(PAGES.value))
     readme = Path(README.value) if README.value else None
     before, after = _halves(readme) if readme else ("", "")
     for number, experiment in enumerate(offline, 1):
         print(f"[{number}/{len(offline)}] {experiment.config}", flush=True)
         run_sweep(experiment, Path(str(RUNS.value)) / experiment.name)
-    results = [write_page(each, Path(str(RUNS.value)) / each.name, output / each.name) for each in offline]
+    results = [write_page(each, Path(str(RUNS.value)) / each.name, pages / each.name) for each in offline]
     waiting = [] if asked else [each.config for each in every if not each.variant]
-    (output / "README.md").write_text(index_page(results, waiting), encoding="utf-8")
+    (pages / "README.md").write_text(index_page(results, waiting), encoding="utf-8")
     if readme:
-        links = f"{output.as_posix()}/"
+        links = f"{pages.as_posix()}/"
         readme.write_text(f"{before}{MARKS[0]}\n\n{verdict_table(results, links)}\n{MARKS[1]}{after}", encoding="utf-8")
-    print(output / "README.md")
+    print(pages / "README.md")
 
 
 def experiments() -> Iterable[Experiment]:
@@ -108,7 +108,7 @@ def chosen(name: str, every: Iterable[Experiment]) -> Experiment:
     found = {each.config: each for each in every}
     if name not in found:
         near = difflib.get_close_matches(name, found, n=3, cutoff=0.3)
-        raise ValueError(f"--config: got {name!r}, expected an experiment about claims, such as {', '.join(near)}")
+        raise ValueError(f"--experiment: got {name!r}, expected an experiment about claims, such as {', '.join(near)}")
     return found[name]
 
 
@@ -125,7 +125,7 @@ def run_sweep(experiment: Experiment, workdir: Path) -> None:
     command = ["-m", "experiments.sweep", f"--config={ROOT / experiment.config}", f"--workdir={workdir.absolute()}"]
     status = subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode
     if status:
-        raise ValueError(f"--config: {experiment.config} ended with status {status}; what it said stands above")
+        raise ValueError(f"--experiment: {experiment.config} ended with status {status}; what it said stands above")
 
 
 def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
@@ -152,7 +152,7 @@ def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
     config, environment, summary = (
         read_descriptions([workdir], name) for name in ("config.json", "environment.json", "summary.json")
     )
-    commands = (f"python -m experiments.results --config={experiment.config}",)
+    commands = (f"python -m experiments.results --experiment={experiment.config}",)
     findings = evaluate(table)
     results = SweepResults(
         experiment.name, commands, experiment.claims, findings, illustrations, config, environment, summary

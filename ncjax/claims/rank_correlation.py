@@ -8,6 +8,8 @@ pooled over strata.
 import numpy as np
 from jaxtyping import Float, Int
 
+from ncjax.claims.strata import centred, stratum_weights, weighted
+
 
 def spearman(
     x: Float[np.ndarray, " n"],
@@ -38,9 +40,8 @@ def spearman(
         >>> round(float(spearman(x, y)[0]), 2), float(within[0])
         (-0.6, 1.0)
     """
-    weights = np.ones((1, len(x))) if weights is None else weights
-    strata = np.zeros(len(x), dtype=np.int64) if strata is None else strata
-    return _correlation(_centred_ranks(x, weights, strata), _centred_ranks(y, weights, strata), weights)
+    weights, together = weighted(len(x), weights, strata)
+    return _correlation(_centred_ranks(x, weights, together), _centred_ranks(y, weights, together), weights)
 
 
 def partial_spearman(
@@ -78,14 +79,12 @@ def partial_spearman(
 
 
 def _centred_ranks(
-    values: Float[np.ndarray, " n"], weights: Float[np.ndarray, "b n"], strata: Int[np.ndarray, " n"]
+    values: Float[np.ndarray, " n"], weights: Float[np.ndarray, "b n"], together: Float[np.ndarray, "n n"]
 ) -> Float[np.ndarray, "b n"]:
-    together = strata[:, None] == strata[None, :]
     below = (values[:, None] < values[None, :]) + 0.5 * (values[:, None] == values[None, :])
     # Dividing by the stratum's weight lets strata of different sizes count run by run.
-    total = np.maximum(weights @ together.astype(np.float64), 1.0)
-    grades = (weights @ np.where(together, below, 0.0)) / total
-    return grades - (weights * grades) @ together.astype(np.float64) / total
+    grades = (weights @ (together * below)) / stratum_weights(weights, together)
+    return centred(grades, weights, together)
 
 
 def _correlation(

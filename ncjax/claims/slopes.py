@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from ncjax.claims.strata import centred, weighted
+
 
 def log_slope(
     x: Float[np.ndarray, " n"],
@@ -26,15 +28,8 @@ def log_slope(
         >>> log_slope(x, 5 * x**2).round(6).tolist()
         [2.0]
     """
-    weights = np.ones((1, len(x))) if weights is None else weights
-    strata = np.zeros(len(x), dtype=np.int64) if strata is None else strata
-    together = (strata[:, None] == strata[None, :]).astype(np.float64)
-    total = np.maximum(weights @ together, 1.0)
-
-    def centred(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, "b n"]:
-        return values[None, :] - (weights * values[None, :]) @ together / total
-
-    along, across = centred(np.log(x)), centred(np.log(y))
+    weights, together = weighted(len(x), weights, strata)
+    along, across = (centred(np.log(values)[None, :], weights, together) for values in (x, y))
     spread = np.sum(weights * along**2, axis=1)
     product = np.sum(weights * along * across, axis=1)
     return np.where(spread > 1e-12, product / np.maximum(spread, 1e-12), 0.0)

@@ -1,0 +1,60 @@
+import re
+
+import pytest
+
+from ncjax.claims import evaluate
+from ncjax.report import SweepResults, illustrate, index_page, sweep_page, verdict_matrix, verdict_table
+from ncjax.report.complexity import COLLAPSE_PLATE
+from tests.claims.synthetic import sweep_table
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> SweepResults:
+    table = sweep_table()
+    illustrations, _ = illustrate(table, tmp_path_factory.mktemp("page"), [COLLAPSE_PLATE])
+    return SweepResults(
+        "planted",
+        ("python -m experiments.results --experiment=planted.py:small",),
+        ("A1", "B1"),
+        evaluate(table),
+        illustrations,
+        {"data": {"name": "glyphs"}, "model": {"name": "convnet4", "widths": [16, 32, 64, 64]}},
+        {"devices": ["cpu:0 cpu"], "cpu_cores": 2, "python": "3.11.7", "versions": {"jax": "0.10.2"}},
+        {"runs": 12, "seconds": 61.4, "compilations": 2, "compile_seconds": 17.0},
+    )
+
+
+def test_a_page_has_command_cost_claims_and_figures(results):
+    page = sweep_page(results, notes="A note.\n")
+    assert "\npython -m experiments.results --experiment=planted.py:small\n" in page
+    assert "12 runs on glyphs, convnet4 (16-32-64-64): 61 s on cpu:0 (2 cores), of which 17 s compiled 2 prog" in page
+    assert "\nA note.\n" in page
+    assert re.findall(r"^([AB]\d) ", page, re.MULTILINE) == ["A1", "B1"]
+    assert "](complexity_and_collapse.png)" in page
+
+
+def test_the_verdict_table_has_a_line_for_each_claim_that_a_sweep_is_about(results):
+    lines = verdict_table([results], "docs/results/").splitlines()
+    assert [line.split(" ")[1] for line in lines[2:]] == ["A1", "B1"]
+    a1 = results.headline("A1")
+    assert f"**{a1.verdict}**" in lines[2]
+    assert f"{a1.runs} / {a1.units} settings" in lines[2]
+    assert "(docs/results/planted/complexity_and_collapse.png)" in lines[2]
+
+
+def test_no_line_is_without_its_interval_and_count(results):
+    for line in verdict_table([results]).splitlines()[2:]:
+        assert re.search(r"\[[−\d.]+, [−\d.]+\]", line)
+        assert re.search(r"\| \d+ / \d+ (settings|runs) \|", line)
+
+
+def test_the_matrix_leaves_claims_empty_of_which_a_sweep_cannot_speak(results):
+    header, _, row = verdict_matrix([results]).splitlines()
+    cells = dict(zip(header.split("|")[2:-1], row.split("|")[2:-1], strict=True))
+    assert cells[" A1 "].startswith(" ✓ ")
+    assert cells[" B3 "].strip() == ""
+
+
+def test_the_index_names_what_has_not_been_run(results):
+    assert "`configs/big.py`" in index_page([results], ["configs/big.py"])
+    assert "not run" not in index_page([results])
