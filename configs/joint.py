@@ -10,7 +10,7 @@ strengths of L2; at every checkpoint the features are probed for the classes bel
 for classes never trained on (new-class transfer). One table holds both axes. No paper has it; all choices are ours.
 
 `:small`: VGG-11 of widths 8-16-32-32-32 on 700 images of seven classes of Fashion-MNIST, of three groups, with three
-target classes (glyphs by case, with 20 target classes, where it is not prepared). About three minutes on two CPU cores.
+target classes (glyphs by case, with 20 target classes, where it is not prepared). About four minutes on two CPU cores.
 
 The full config is ResNet-18 on CIFAR-100: 64 of the source classes of CIFAR-FS and their superclasses, its 20 target
 classes; it needs an accelerator; not run yet: no CIFAR was at hand.

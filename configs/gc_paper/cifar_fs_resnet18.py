@@ -13,7 +13,7 @@ Open in the paper, and our choice: few-shot head, episodes, sweep values, epochs
 ridge, 1,000 episodes of 15 queries, 100 epochs, 3 seeds.
 
 `:small`: ConvNet-4 (16-32-64-64) on 1,280 glyphs of 64 classes and 20 target classes, learning rate and L2, 2 seeds.
-About three minutes on two CPU cores.
+About four minutes on two CPU cores.
 
 The full config needs an accelerator; not run yet: no CIFAR was at hand.
 """

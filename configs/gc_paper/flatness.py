@@ -14,7 +14,7 @@ Open in the paper, and our choice: the paper gives the argument, not an experime
 of the radius of SAM.
 
 `:small`: three dense layers, of which the inequality speaks too, on 1,000 images of Fashion-MNIST (glyphs where it is
-not prepared), 5 seeds. About two minutes on two CPU cores.
+not prepared), 5 seeds. About five minutes on two CPU cores.
 
 The full config needs an accelerator; not run yet: no CIFAR was at hand.
 """

@@ -13,7 +13,7 @@ Open in the paper, and our choice: sizes, number of runs, tolerance. Chosen: 1 t
 rates of 2 seeds, errors below 10% count as small.
 
 `:small`: ConvNet-4 (16-32-64-64) on 600 images of Fashion-MNIST (glyphs where it is not prepared), exact on 100 of
-them. About two minutes on two CPU cores.
+them. About a minute and a half on two CPU cores.
 
 The full config needs an accelerator; not run yet: no CIFAR was at hand.
 """

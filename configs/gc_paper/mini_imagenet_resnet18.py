@@ -11,9 +11,9 @@ What `cifar_fs_resnet18` says, on mini-ImageNet's 64 source and 20 target classe
 Open in the paper, and our choice: which rows the figure has, few-shot head, epochs. Chosen: learning rate and L2,
 nearest class mean and ridge, 100 epochs, 3 seeds.
 
-`:small`: ConvNet-4 (16-32-64-64) on 500 images of five classes of Fashion-MNIST, transferred to the other five
-(glyphs where it is not prepared), 2 seeds. With five target classes every episode has the same ones. About two
-minutes on two CPU cores.
+`:small`: ConvNet-4 (16-32-64-64) on 500 images of five classes of Fashion-MNIST, transferred to the other five (glyphs
+where it is not prepared), 2 seeds. With five target classes every episode has the same ones. About a minute and a half
+on two CPU cores.
 
 The full config needs an accelerator; not run yet: no ImageNet was at hand.
 """

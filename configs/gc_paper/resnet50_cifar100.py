@@ -13,7 +13,7 @@ schedule, normalisation and augmentation. Chosen: plain SGD at a constant rate w
 augmentation, 200 epochs, 5 seeds.
 
 `:small`: ConvNet-4 (16-32-64-64) with batch normalisation on 1,280 glyphs of 64 classes, six settings on two rows, 2
-seeds. About three minutes on two CPU cores.
+seeds. About a minute and a half on two CPU cores.
 
 The full config needs an accelerator; not run yet: no CIFAR was at hand.
 """

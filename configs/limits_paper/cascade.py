@@ -12,7 +12,7 @@ Open in the paper, and our choice: network, layers, epochs. Chosen: VGG-13 and R
 the recipe of `train_test_collapse`, 3 seeds.
 
 `:small`: VGG-11 of widths 8-16-32-32-32 with batch normalisation on 600 images of Fashion-MNIST (glyphs where it is
-not prepared), five learning rates, 3 seeds. About three minutes on two CPU cores.
+not prepared), five learning rates, 3 seeds. About a minute and a half on two CPU cores.
 
 The full config needs an accelerator; not run yet: no CIFAR was at hand.
 """

@@ -14,10 +14,11 @@ Open in the paper, and our choice: which coarse classes, the probe, epochs. Chos
 epochs by the recipe of `train_test_collapse`, 5 seeds.
 
 `:small`: VGG-11 of widths 8-16-32-32-32 on 1,000 images of Fashion-MNIST in three groups (glyphs in small letters,
-capitals and others where it is not prepared), five learning rates, 2 seeds. About three minutes on two CPU cores.
-
-`:shallow`: the same with ConvNet-4 (16-32-64-64) by plain SGD, which collapses much less. About two minutes on two CPU
+capitals and others where it is not prepared), five learning rates, 2 seeds. About two and a half minutes on two CPU
 cores.
+
+`:shallow`: the same with ConvNet-4 (16-32-64-64) by plain SGD, which collapses much less. About two and a half
+minutes on two CPU cores.
 
 The full config needs an accelerator; not run yet: no CIFAR was at hand.
 """
