@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+# A library's threads may go on spinning for a while after its turn, OpenMP's for 0.2 seconds, and take a core from the
+# other's.
+_REST_SECONDS = 0.3
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -66,6 +70,7 @@ def alternate(
             break
         names = list(contestants)
         for name in names if number % 2 == 0 else reversed(names):
+            time.sleep(_REST_SECONDS)
             start = time.perf_counter()
             contestants[name]()
             seconds[name].append(time.perf_counter() - start)

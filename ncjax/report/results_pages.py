@@ -52,6 +52,8 @@ class SweepResults:
         """Data and network in a few words."""
         widths = "-".join(map(str, self.config["model"]["widths"]))
         network = self.config["model"]["name"] + (f" ({widths})" if widths else "")
+        if self.config["model"].get("norm") in ("batch", "group"):
+            network += f", {self.config['model']['norm']} norm"
         return f"{self.config['data']['name']}, {network}"
 
     def headline(self, claim: str, moment: Moment = Moment.END) -> Finding | None:

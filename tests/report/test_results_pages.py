@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import pytest
@@ -40,6 +41,11 @@ def test_the_verdict_table_has_a_line_for_each_claim_that_a_sweep_is_about(resul
     assert f"**{a1.verdict}**" in lines[2]
     assert f"{a1.runs} / {a1.units} settings" in lines[2]
     assert "(docs/results/planted/complexity_and_collapse.png)" in lines[2]
+
+
+def test_the_subject_tells_networks_with_and_without_normalisation_apart(results):
+    with_norm = {"data": {"name": "glyphs"}, "model": {"name": "convnet4", "widths": [], "norm": "batch"}}
+    assert dataclasses.replace(results, config=with_norm).subject == "glyphs, convnet4, batch norm"
 
 
 def test_no_line_is_without_its_interval_and_count(results):
