@@ -64,7 +64,8 @@ def main() -> None:
     offline = asked or [each for each in every if each.variant]
     pages = Path(str(PAGES.value))
     readme = Path(README.value) if README.value else None
-    before, after = _halves(readme) if readme else ("", "")
+    if readme:
+        _halves(readme)
     for number, experiment in enumerate(offline, 1):
         print(f"[{number}/{len(offline)}] {experiment.config}", flush=True)
         run_sweep(experiment, Path(str(RUNS.value)) / experiment.name)
@@ -72,6 +73,8 @@ def main() -> None:
     waiting = [] if asked else [each.config for each in every if not each.variant]
     (pages / "README.md").write_text(index_page(results, waiting), encoding="utf-8")
     if readme:
+        # Read again: the sweeps took long enough to edit it.
+        before, after = _halves(readme)
         links = f"{pages.as_posix()}/"
         readme.write_text(f"{before}{MARKS[0]}\n\n{verdict_table(results, links)}\n{MARKS[1]}{after}", encoding="utf-8")
     print(pages / "README.md")
