@@ -28,7 +28,7 @@ _WORTH_KEEPING = 0.2
 BAD_INPUT = 2
 
 
-def run(main: Callable[[], None], first: Callable[[], None] | None = None) -> None:
+def run(main: Callable[[], None], first: Callable[[], None] | None = None, *, devices: bool = True) -> None:
     """Parses the flags, prints the devices and calls ``main``.
 
     A flag or config that is wrong, a file that is missing or damaged, ends the process with status 2 and one line.
@@ -36,17 +36,25 @@ def run(main: Callable[[], None], first: Callable[[], None] | None = None) -> No
     Args:
       main: takes nothing; raises ValueError or OSError for bad input.
       first: called before JAX is asked for its devices.
+      devices: whether ``main`` computes on them; if not, JAX is never asked and another process can have them, as on a
+        TPU only one can.
     """
-    app.run(lambda argv: _guarded(lambda: _main(argv, main, first)), flags_parser=_parse_flags)
+    app.run(lambda argv: _guarded(lambda: _main(argv, main, first, devices)), flags_parser=_parse_flags)
 
 
-def _main(argv: list[str], main: Callable[[], None], first: Callable[[], None] | None) -> None:
+def _main(argv: list[str], main: Callable[[], None], first: Callable[[], None] | None, devices: bool) -> None:
     if len(argv) > 1:
         raise ValueError(f"arguments: got {' '.join(argv[1:])!r}, expected flags only (--name=value)")
-    import jax
-
     logging.set_verbosity(logging.WARNING)
     warnings.showwarning = _show_warning
+    if devices:
+        _prepare_devices(first)
+    main()
+
+
+def _prepare_devices(first: Callable[[], None] | None) -> None:
+    import jax
+
     _keep_compiled_programs()
     if PLATFORM.value == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -54,7 +62,6 @@ def _main(argv: list[str], main: Callable[[], None], first: Callable[[], None] |
         first()
     devices = _devices()
     print("devices: " + ", ".join(f"{device.platform}:{device.id} ({device.device_kind})" for device in devices))
-    main()
 
 
 def _keep_compiled_programs() -> None:

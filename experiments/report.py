@@ -102,4 +102,5 @@ def write(workdirs: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    launch.run(main)
+    # A sweep that is being followed has the devices.
+    launch.run(main, devices=False)

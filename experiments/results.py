@@ -2,18 +2,21 @@
 
 python -m experiments.results [--experiment=configs/limits_paper/cascade.py:small]... [--runs=DIR] [--pages=DIR2]
 
-Without --experiment it takes every one that has a small variant. A sweep that has come to its end under --runs is not
-run again, one that was interrupted goes on. A file notes.md beside a page is set into it. --readme=README.md also
-writes the table of verdicts between that file's two marks.
+Without --experiment it takes every one that has a small variant, and writes an index. A sweep that has come to its end
+under --runs is not run again, one that was interrupted goes on. A file notes.md beside a page is set into it.
+--readme=README.md also writes the table of verdicts between that file's two marks.
 """
 
+import contextlib
 import difflib
 import json
+import os
 import re
 import runpy
+import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +50,7 @@ class Experiment(NamedTuple):
     def name(self) -> str:
         """Of its workdir and its page."""
         stem = Path(self.path).stem
-        return stem if self.variant == "small" else f"{stem}_{self.variant}"
+        return stem if self.variant == "small" else f"{stem}_{self.variant or 'full'}"
 
     @property
     def config(self) -> str:
@@ -57,27 +60,44 @@ class Experiment(NamedTuple):
 
 def main() -> None:
     """Runs what the flags ask for and writes the pages."""
-    from ncjax.report import index_page, verdict_table
-
     every = list(experiments())
     asked = [chosen(name, every) for name in EXPERIMENTS.value or ()]
-    offline = asked or [each for each in every if each.variant]
-    pages = Path(str(PAGES.value))
     readme = Path(README.value) if README.value else None
+    if readme and asked:
+        raise ValueError("--readme: the table of verdicts is of all experiments; expected no --experiment with it")
     if readme:
-        _halves(readme)
+        halves(readme)
+    runs, pages = Path(str(RUNS.value)), Path(str(PAGES.value))
+    offline = asked or [each for each in every if each.variant]
+    shared = (launch.PLATFORM, launch.COMPILATION_CACHE)
+    passed_on = [f"--{flag.name}={flag.value}" for flag in shared if flag.value]
+    results = []
     for number, experiment in enumerate(offline, 1):
         print(f"[{number}/{len(offline)}] {experiment.config}", flush=True)
-        run_sweep(experiment, Path(str(RUNS.value)) / experiment.name)
-    results = [write_page(each, Path(str(RUNS.value)) / each.name, pages / each.name) for each in offline]
-    waiting = [] if asked else [each.config for each in every if not each.variant]
+        run_sweep(experiment, runs / experiment.name, passed_on)
+        results.append(write_page(experiment, runs / experiment.name, pages / experiment.name))
+        print(pages / experiment.name / "README.md", flush=True)
+    if not asked:
+        write_index(results, [each.config for each in every if not each.variant], pages, readme)
+        print(pages / "README.md")
+
+
+def write_index(results: list[Any], waiting: list[str], pages: Path, readme: Path | None) -> None:
+    """Writes the page that leads to the others, and the table of verdicts.
+
+    Args:
+      results: the `ncjax.report.SweepResults` of all.
+      waiting: experiments that have not been run.
+      pages: folder of the pages.
+      readme: file to write the table into, or None.
+    """
+    from ncjax.report import index_page, verdict_table
+
     (pages / "README.md").write_text(index_page(results, waiting), encoding="utf-8")
     if readme:
-        # Read again: the sweeps took long enough to edit it.
-        before, after = _halves(readme)
-        links = f"{pages.as_posix()}/"
-        readme.write_text(f"{before}{MARKS[0]}\n\n{verdict_table(results, links)}\n{MARKS[1]}{after}", encoding="utf-8")
-    print(pages / "README.md")
+        before, after = halves(readme)
+        table = verdict_table(results, Path(os.path.relpath(pages, readme.parent)).as_posix() + "/")
+        readme.write_text(f"{before}{MARKS[0]}\n\n{table}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def experiments() -> Iterable[Experiment]:
@@ -110,25 +130,36 @@ def chosen(name: str, every: Iterable[Experiment]) -> Experiment:
     """
     found = {each.config: each for each in every}
     if name not in found:
-        near = difflib.get_close_matches(name, found, n=3, cutoff=0.3)
+        near = difflib.get_close_matches(name, found, n=3, cutoff=0.3) or list(found)[:1]
         raise ValueError(f"--experiment: got {name!r}, expected an experiment about claims, such as {', '.join(near)}")
     return found[name]
 
 
-def run_sweep(experiment: Experiment, workdir: Path) -> None:
-    """Runs a sweep to its end in a process of its own, or as far as is missing.
+def run_sweep(experiment: Experiment, workdir: Path, flags_of_jax: Sequence[str] = ()) -> None:
+    """Runs a sweep to its end in a process of its own, or as far as is missing; ends with it if it ends early.
 
     Args:
       experiment: to run.
       workdir: of the sweep.
-
-    Raises:
-      ValueError: if it does not come to its end.
+      flags_of_jax: to pass on, such as --platform=cpu.
     """
     command = ["-m", "experiments.sweep", f"--config={ROOT / experiment.config}", f"--workdir={workdir.absolute()}"]
-    status = subprocess.run([sys.executable, *command], cwd=ROOT, check=False).returncode
+    process = subprocess.Popen([sys.executable, *command, *flags_of_jax], cwd=ROOT)
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        status = _ended(process)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if status:
-        raise ValueError(f"--experiment: {experiment.config} ended with status {status}; what it said stands above")
+        print(f"stopped: {experiment.config} ended with status {status}, as said above", file=sys.stderr)
+        sys.exit(status if status > 0 else 128 - status)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """The exit status of a process, which gets Ctrl-C too and is given the time to save."""
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
 
 
 def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
@@ -169,8 +200,18 @@ def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
     return results
 
 
-def _halves(readme: Path) -> tuple[str, str]:
-    """What stands before and behind the marks of a file."""
+def halves(readme: Path) -> tuple[str, str]:
+    """What stands before and behind the marks of a file.
+
+    Args:
+      readme: the file.
+
+    Returns:
+      Two texts.
+
+    Raises:
+      ValueError: if it lacks the marks.
+    """
     found = re.fullmatch(f"(.*){MARKS[0]}.*{MARKS[1]}(.*)", readme.read_text(encoding="utf-8"), re.DOTALL)
     if not found:
         raise ValueError(f"--readme: {readme} lacks the lines {MARKS[0]} and {MARKS[1]}, between which the table goes")
@@ -178,4 +219,5 @@ def _halves(readme: Path) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    launch.run(main)
+    # The sweeps run in processes of their own, which need the devices.
+    launch.run(main, devices=False)

@@ -42,6 +42,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     config.transfer.episodes = 1_000
     config.sweep.seed = (0, 1, 2)
     recipes.gc_paper_rows(config, "learning_rate", "l2")
+    config.train.batch_size = 128  # images are larger
     if variant == "small":
         targets = ("Trouser", "Dress", "Shirt", "Sneaker", "Ankle boot")
         variants.small_images(config, targets=targets)

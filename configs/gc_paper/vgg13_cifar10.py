@@ -13,7 +13,7 @@ Open in the paper, and our choice: the sweeps' values beside the L2 strengths an
 schedule, normalisation and augmentation. Chosen: plain SGD at a constant rate without normalisation or augmentation,
 200 epochs, 5 seeds.
 
-`:small`: ConvNet-4 (16-32-64-64) on 1,280 glyphs of 64 classes, seven settings on three rows, 2 seeds. About two
+`:small`: ConvNet-4 (16-32-64-64) on 1,280 glyphs of 64 classes, six settings on three rows, 2 seeds. About two
 minutes on two CPU cores.
 
 The full config needs an accelerator; not run yet: no CIFAR was at hand.

@@ -11,7 +11,7 @@ slowly (Hui, Belkin & Nakkiran 2022, arXiv 2202.08384, reported).
 Open in the paper, and our choice: sizes, epochs. Chosen: 500 to 50,000 images, 100 epochs each, so that smaller
 subsets take fewer steps: the comparison at equal train loss says what that does.
 
-`:small`: three dense layers (256-128-64) at a falling rate on 250 to 4,000 images of Fashion-MNIST (glyphs up to 2,560
+`:small`: three dense layers (256-128-64) at a falling rate on 250 to 4,000 images of Fashion-MNIST (glyphs up to 1,280
 where it is not prepared), 5 seeds. About two minutes on two CPU cores.
 
 The full config needs an accelerator; not run yet: no CIFAR was at hand.

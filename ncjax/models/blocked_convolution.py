@@ -96,7 +96,7 @@ def _input_gradient(dy: Array, kernel: Array, *, pads: Pads, precision: Any) -> 
 
 
 def _kernel_gradient(x: Array, dy: Array, *, pads: Pads, precision: Any) -> Array:
-    if native_pays(x):
+    if native_pays(x) and not dense_pays(*x.shape[:3]):
         return native_kernel_gradient(x, dy, pads, precision)
     return _kernel_gradient_by_products(x, dy, pads=pads, precision=precision)
 

@@ -52,8 +52,11 @@ class SweepResults:
         """Data and network in a few words."""
         widths = "-".join(map(str, self.config["model"]["widths"]))
         network = self.config["model"]["name"] + (f" ({widths})" if widths else "")
-        if self.config["model"].get("norm") in ("batch", "group"):
-            network += f", {self.config['model']['norm']} norm"
+        norm = self.config["model"].get("norm", "standard")
+        if "norm" in _swept(self.config):
+            network += ", norm varied"
+        elif norm != "standard":
+            network += ", no norm" if norm == "none" else f", {norm} norm"
         return f"{self.config['data']['name']}, {network}"
 
     def headline(self, claim: str, moment: Moment = Moment.END) -> Finding | None:
@@ -166,21 +169,35 @@ def index_page(all_results: Sequence[SweepResults], waiting: Sequence[str] = ())
     """
     text = _HEAD + verdict_table(all_results) + _MATRIX + verdict_matrix(all_results)
     if waiting:
-        names = ", ".join(f"`{name}`" for name in waiting)
-        text += f"\n## Ready, not run\n\nThese need their data or an accelerator: {names}.\n"
+        names = "\n".join(f"- `{name}`" for name in waiting)
+        text += f"\n## Ready, not run\n\nThese need their data or an accelerator:\n\n{names}\n"
     return text
 
 
 def _cell(finding: Finding | None) -> str:
     if finding is None or finding.verdict is Verdict.NOT_APPLICABLE:
         return ""
-    return f"{_MARKS[finding.verdict]} {finding.value:.2f}"
+    return f"{_MARKS[finding.verdict]} {_rounded(finding.value, 2)}"
 
 
 def _number(finding: Finding) -> str:
     if not math.isfinite(finding.value):
         return "–"
-    return f"{finding.value:.2f} [{finding.low:.2f}, {finding.high:.2f}]".replace("-", "−")
+    # An interval that ends near zero needs the digit that tells on which side.
+    digits = 3 if min(abs(finding.low), abs(finding.high)) < 0.01 else 2
+    value, low, high = (_rounded(number, digits) for number in (finding.value, finding.low, finding.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _rounded(number: float, digits: int) -> str:
+    text = f"{number:.{digits}f}"
+    return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"
+
+
+def _swept(config: dict[str, Any]) -> set[str]:
+    """Names of the hyper-parameters that a sweep varies."""
+    axes = [config.get("sweep") or {}, *(config.get("sweeps") or {}).values()]
+    return {name for each in axes for name, values in each.items() if values is not None and len(values) > 1}
 
 
 def _elsewhere(finding: Finding | None) -> str:
@@ -201,7 +218,7 @@ _HEAD = f"""# Results
 
 What the claims say on data and networks that fit two CPU cores: small networks, few images, few settings. Read this as
 what the instrument says about these, not as an answer about the papers' own settings. Each line can be made again with
-the first command on its page (Fashion-MNIST wants its Debian package, `dataset-fashion-mnist`, and once
+the command on its page (Fashion-MNIST wants its Debian package, `dataset-fashion-mnist`, and once
 `python -m experiments.prepare_data --dataset=fashion_mnist --source=/usr/share/datasets/fashion-mnist`).
 
 {textwrap.fill(_READING, 119)}

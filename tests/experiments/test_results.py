@@ -1,7 +1,4 @@
-from pathlib import Path
-
 import pytest
-from absl import flags
 
 from experiments import results
 from ncjax.sweep import append_rows
@@ -30,51 +27,54 @@ def test_a_typo_is_answered_with_what_is_near(every):
         results.chosen("configs/limits_paper/cascades.py:small", every)
 
 
-@pytest.fixture
-def finished(tmp_path):
-    """A workdir as a sweep leaves it."""
-    workdir = tmp_path / "runs" / "cascade"
-    workdir.mkdir(parents=True)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, every):
+    """The page of a sweep, made of what its workdir holds, and its results."""
+    workdir, page = tmp_path_factory.mktemp("cascade"), tmp_path_factory.mktemp("docs") / "pages" / "cascade"
     rows = [{str(name): value for name, value in row.items()} for row in sweep_table().to_dict("records")]
     append_rows(workdir / "results.jsonl", rows)
     config = '{"data": {"name": "glyphs"}, "model": {"name": "vgg11", "widths": []}}'
     (workdir / "config.json").write_text(config)
     (workdir / "environment.json").write_text('{"devices": ["cpu:0 cpu"], "python": "3", "versions": {}}')
     (workdir / "summary.json").write_text('{"runs": 12, "seconds": 1.0, "compilations": 1, "compile_seconds": 0.5}')
-    return workdir
-
-
-def test_a_page_keeps_the_notes_beside_it(finished, tmp_path, every):
-    page = tmp_path / "pages" / "cascade"
     page.mkdir(parents=True)
     (page / "notes.md").write_text("Seen: a thing.\n")
     experiment = results.chosen("configs/limits_paper/cascade.py:small", every)
-    written = results.write_page(experiment, finished, page)
-    text = (page / "README.md").read_text()
-    assert "Seen: a thing." in text
-    assert all((page / figure.image.name).is_file() for figure in written.illustrations)
+    return page, results.write_page(experiment, workdir, page)
+
+
+def test_a_page_keeps_the_notes_beside_it(written):
+    page, made = written
+    assert "Seen: a thing." in (page / "README.md").read_text()
+    assert all((page / figure.image.name).is_file() for figure in made.illustrations)
     assert {path.suffix for path in page.iterdir()} == {".md", ".json", ".png"}
 
 
-def test_a_readme_gets_the_table_between_its_marks(finished, tmp_path, monkeypatch):
-    readme = tmp_path / "README.md"
+def test_a_readme_gets_the_table_between_its_marks_with_links_that_lead_from_it(written):
+    pages = written[0].parent
+    readme = pages.parent / "README.md"
     readme.write_text(f"before\n{results.MARKS[0]}\nold\n{results.MARKS[1]}\nafter\n")
-    monkeypatch.setattr(results, "run_sweep", lambda *_: None)
-    flags.FLAGS(["results", "--experiment=configs/limits_paper/cascade.py:small", f"--runs={finished.parent}",
-                 f"--pages={tmp_path / 'pages'}", f"--readme={readme}"])  # fmt: skip
-    results.main()
+    results.write_index([written[1]], ["configs/big.py"], pages, readme)
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
     assert "| B5 Collapse cascades into earlier layers |" in text
-    assert Path(tmp_path / "pages" / "README.md").is_file()
+    assert "](pages/cascade/README.md)" in text
+    assert "`configs/big.py`" in (pages / "README.md").read_text()
 
 
-def test_a_readme_without_marks_is_refused_before_anything_runs(tmp_path, monkeypatch):
+def test_a_readme_without_marks_is_refused(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("no marks\n")
-    monkeypatch.setattr(results, "run_sweep", lambda *_: pytest.fail("ran"))
-    flags.FLAGS(["results", "--experiment=configs/limits_paper/cascade.py:small", f"--readme={readme}"])
     with pytest.raises(ValueError, match="lacks the lines <!-- results -->"):
-        results.main()
+        results.halves(readme)
+
+
+def test_a_sweep_that_ends_early_ends_the_command_with_its_status(tmp_path, every, monkeypatch, capfd):
+    monkeypatch.setenv("NCJAX_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        results.run_sweep(results.chosen("configs/limits_paper/cascade.py", every), tmp_path / "workdir")
+    assert ended.value.code == 2
+    assert "cifar10 is not prepared" in capfd.readouterr().err

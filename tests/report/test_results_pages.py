@@ -48,6 +48,18 @@ def test_the_subject_tells_networks_with_and_without_normalisation_apart(results
     assert dataclasses.replace(results, config=with_norm).subject == "glyphs, convnet4, batch norm"
 
 
+def test_the_subject_says_what_is_varied(results):
+    model = {"name": "convnet4", "widths": [], "norm": "batch"}
+    varied = {"data": {"name": "glyphs"}, "model": model, "sweep": {}, "sweeps": {"a": {"norm": ["none", "batch"]}}}
+    assert dataclasses.replace(results, config=varied).subject == "glyphs, convnet4, norm varied"
+
+
+def test_an_interval_that_ends_near_zero_shows_on_which_side(results):
+    [near] = [dataclasses.replace(f, low=0.0021, high=0.0496) for f in [results.headline("B1")]]
+    line = verdict_table([dataclasses.replace(results, claims=("B1",), findings=[near])]).splitlines()[2]
+    assert "[0.002, 0.050]" in line
+
+
 def test_no_line_is_without_its_interval_and_count(results):
     for line in verdict_table([results]).splitlines()[2:]:
         assert re.search(r"\[[−\d.]+, [−\d.]+\]", line)
