@@ -196,8 +196,12 @@ def _rounded(number: float, digits: int) -> str:
 
 def _swept(config: dict[str, Any]) -> set[str]:
     """Names of the hyper-parameters that a sweep varies."""
-    axes = [config.get("sweep") or {}, *(config.get("sweeps") or {}).values()]
-    return {name for each in axes for name, values in each.items() if values is not None and len(values) > 1}
+    values: dict[str, set[Any]] = {}
+    for each in (config.get("sweep") or {}, *(config.get("sweeps") or {}).values()):
+        for name, given in each.items():
+            if name not in ("zipped", "points"):
+                values.setdefault(name, set()).update(given or ())
+    return {name for name, given in values.items() if len(given) > 1}
 
 
 def _elsewhere(finding: Finding | None) -> str:

@@ -50,7 +50,12 @@ def test_the_subject_tells_networks_with_and_without_normalisation_apart(results
 
 def test_the_subject_says_what_is_varied(results):
     model = {"name": "convnet4", "widths": [], "norm": "batch"}
-    varied = {"data": {"name": "glyphs"}, "model": model, "sweep": {}, "sweeps": {"a": {"norm": ["none", "batch"]}}}
+    varied = {
+        "data": {"name": "glyphs"},
+        "model": model,
+        "sweep": {},
+        "sweeps": {"a": {"norm": ["none"]}, "b": {"norm": ["batch"]}},
+    }
     assert dataclasses.replace(results, config=varied).subject == "glyphs, convnet4, norm varied"
 
 
