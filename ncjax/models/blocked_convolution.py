@@ -4,8 +4,7 @@ The patches of a whole batch (im2col) do not fit in a CPU's cache and are writte
 the images' size. Made for a few images at a time they stay in the cache, and the products run near the speed of large
 matrices. Automatic differentiation would lose that, so the convolution is a bilinear primitive of its own, whose two
 transposes work in the same way. Being bilinear it has derivatives of every order, forward and reverse. For many images
-of very few pixels the kernel is written out as one dense matrix instead, and for images of very few channels the
-gradient of the kernel is left to XLA's own convolution.
+of very few pixels the kernel is written out as one dense matrix instead.
 """
 
 import itertools
@@ -20,7 +19,6 @@ from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
 from ncjax.models.dense_convolution import Pads, dense_kernel, dense_kernel_gradient, dense_pays
-from ncjax.models.native_gradient import native_kernel_gradient, native_pays
 
 # Bytes of patches made at once: measured on two cores, half or twice as many are as good, the whole batch half as fast.
 _PATCH_BYTES = 5 * 2**20
@@ -96,12 +94,6 @@ def _input_gradient(dy: Array, kernel: Array, *, pads: Pads, precision: Any) -> 
 
 
 def _kernel_gradient(x: Array, dy: Array, *, pads: Pads, precision: Any) -> Array:
-    if native_pays(x) and not dense_pays(*x.shape[:3]):
-        return native_kernel_gradient(x, dy, pads, precision)
-    return _kernel_gradient_by_products(x, dy, pads=pads, precision=precision)
-
-
-def _kernel_gradient_by_products(x: Array, dy: Array, *, pads: Pads, precision: Any) -> Array:
     """For each kernel position and pair of channels, the sum over images and pixels of input times dy."""
     images, height, width, features = dy.shape
     channels = x.shape[-1]
@@ -221,8 +213,7 @@ _INPUT_GRADIENT = _bilinear("blocked_convolution_input_gradient", _input_gradien
 _KERNEL_GRADIENT = _bilinear("blocked_convolution_kernel_gradient", _kernel_gradient)
 _batch(_CONVOLUTION, _forward)
 _batch(_INPUT_GRADIENT, _input_gradient)
-# Many of XLA's convolutions side by side are one grouped convolution, which is slow.
-_batch(_KERNEL_GRADIENT, _kernel_gradient_by_products)
+_batch(_KERNEL_GRADIENT, _kernel_gradient)
 
 # With y = x * k, dx = T(dy, k) and dk = G(x, dy), each of the three is bilinear, and the transposes of each are the
 # other two: ⟨u, x * k⟩ = ⟨T(u, k), x⟩ = ⟨G(x, u), k⟩.

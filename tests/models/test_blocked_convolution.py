@@ -1,7 +1,5 @@
 """The primitive against XLA's convolution: values, derivatives of every kind, batches of images and of kernels."""
 
-import re
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -109,24 +107,3 @@ def test_gradients_are_summed_over_devices_for_a_kernel_that_all_share():
         gradient, mesh=mesh, in_specs=(PartitionSpec("batch"), PartitionSpec()), out_specs=PartitionSpec()
     )
     assert_close(jax.jit(spread)(x, kernel), gradient(x, kernel))
-
-
-def test_the_kernel_gradient_of_few_channels_is_in_canonical_order_inside_a_loop():
-    # In any other order XLA's CPU compiler makes plain loops of it, a hundred times slower.
-    def train(x, kernel):
-        gradient = jax.grad(lambda kernel: jnp.sum(module.blocked_convolution(x, kernel, ((1, 1), (1, 1))) ** 2))
-        return lax.fori_loop(0, 3, lambda _, kernel: kernel - 1e-3 * gradient(kernel), kernel)
-
-    text = jax.jit(train).lower(jnp.ones((4, 6, 6, 1)), jnp.ones((3, 3, 1, 2))).compile().as_text() or ""
-    orders = re.findall(r"convolution\(.*dim_labels=(\S+?)[,\s]", text)
-    assert orders
-    assert set(orders) == {"b01f_01io->b01f"}
-
-
-def test_the_kernel_gradient_of_few_channels_is_that_of_many(monkeypatch):
-    x = jax.random.normal(jax.random.key(0), (5, 6, 5, 2))
-    dy = jax.random.normal(jax.random.key(1), (5, 5, 5, 4))
-    pads = ((1, 0), (0, 1))
-    native = module.native_kernel_gradient(x, dy, pads)
-    monkeypatch.setattr(module, "native_pays", lambda _: False)
-    assert_close(native, module._kernel_gradient(x, dy, pads=pads, precision=None))
