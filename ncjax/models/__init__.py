@@ -2,7 +2,7 @@
 
 from ncjax.models.blocks import Norm, frozen_averages
 from ncjax.models.classifier import Classifier, classifier_weights, simplex_etf
-from ncjax.models.convolution import Lowering, convolution, matmul_convolution, resolve_lowering
+from ncjax.models.convolutions import Lowering, convolution, matmul_convolution, resolve_lowering
 from ncjax.models.registry import MODELS, ModelSpec, build, initialise
 
 __all__ = [

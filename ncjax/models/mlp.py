@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ncjax.models.blocks import Norm, Taps, normalise
 from ncjax.models.classifier import Classifier, classify
-from ncjax.models.convolution import Lowering
+from ncjax.models.convolutions import Lowering
 
 
 class MLP(nn.Module):

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ncjax.models.blocks import ConvNormRelu, Norm, Taps
 from ncjax.models.classifier import Classifier, classify
-from ncjax.models.convolution import Lowering
+from ncjax.models.convolutions import Lowering
 
 
 class BasicBlock(nn.Module):

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ncjax.models.blocks import ConvNormRelu, Norm, Taps, max_pool_2x2
 from ncjax.models.classifier import Classifier, classify
-from ncjax.models.convolution import Lowering
+from ncjax.models.convolutions import Lowering
 
 _SLOPE = 0.1
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from ncjax.models.blocked_convolution import blocked_convolution
+from ncjax.models.convolutions.blocked import blocked_convolution
 
 Lowering = Literal["auto", "xla", "matmul"]
 

@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 from jax.sharding import AxisType, PartitionSpec
 
-from ncjax.models import blocked_convolution as module
+from ncjax.models.convolutions import blocked as module
 
 # Images, height, width, channels, features, kernel, padding: same, odd and valid; thin and thick channels.
 CASES = {

@@ -18,7 +18,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
-from ncjax.models.dense_convolution import Pads, dense_kernel, dense_kernel_gradient, dense_pays
+from ncjax.models.convolutions.dense import Pads, dense_kernel, dense_kernel_gradient, dense_pays
 
 # Bytes of patches made at once: measured on two cores, half or twice as many are as good, the whole batch half as fast.
 _PATCH_BYTES = 5 * 2**20
