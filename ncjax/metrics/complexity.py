@@ -24,8 +24,11 @@ from ncjax.metrics.jacobian import (
     varying_like,
 )
 
-# Bytes that the intermediate values of one block of samples may take when the caller names no chunk size.
-_MEMORY = 2**29
+# Bytes that the intermediate values of one block of samples may take when the caller names no chunk size. On a CPU all
+# products of one sample at once pay: its convolutions leave out what is zero for all.
+_MEMORY, _CPU_EXACT_MEMORY = 2**29, 2**31
+# Exact products that a CPU takes at once, unless one sample has more.
+_CPU_PRODUCTS = 128
 # Samples that random probes take at once on a CPU, where the intermediate values of more leave the cache: 256 images of
 # 28×28 through four small layers take 30 ms by 32 and 115 ms at once.
 _CPU_BLOCK = 32
@@ -77,8 +80,8 @@ def geometric_complexity(
         probe_distribution: "rademacher", "gaussian" or "orthogonal", for "probes".
         num_samples: Number of images to draw at random, without replacement; by default all are taken.
         rel_stderr: Relative standard error at which to stop. Samples are then visited in random order, 64 at a time.
-        chunk_size: Number of products of one sample held in memory at once; by default about 512 MiB of intermediate
-            values.
+        chunk_size: Number of products of one sample held in memory at once; by default at most about 512 MiB of
+            intermediate values, 2 GiB for exact ones on a CPU.
         precision: Matrix-multiplication precision, full single precision by default: reduced precision biases the
             result.
 
@@ -101,17 +104,16 @@ def geometric_complexity(
     outputs, inputs = check_embedding(embed, images), prod(images.shape[1:])
     _check_sampling(method, num_probes, key, probe_distribution, outputs, inputs)
     _check_extent(rows, key, num_samples, rel_stderr, chunk_size)
+    exact_products = min(outputs, inputs) if method == "exact" else 1
     if chunk_size is None:
-        chunk_size = _default_chunk_size(embed, images)
-        if method != "exact" and rel_stderr is None and jax.default_backend() == "cpu":
-            chunk_size = min(chunk_size, _CPU_BLOCK)
+        chunk_size = _default_chunk_size(embed, images, method, exact_products, adaptive=rel_stderr is not None)
     values = 1 if method == "exact" else num_probes
     without_replacement = method in ("outputs", "inputs") or probe_distribution == "orthogonal"
     population = inputs if method == "inputs" else outputs if without_replacement else None
     summary = partial(
         summarise,
         population=1 if method == "exact" else population,
-        products=min(outputs, inputs) if method == "exact" else num_probes,
+        products=exact_products if method == "exact" else num_probes,
     )
 
     # Compiled as a whole, with the images as an argument: what a jitted function closes over becomes a constant to the
@@ -123,7 +125,8 @@ def geometric_complexity(
             order_key, key = jax.random.split(key)
             order = jax.random.permutation(order_key, rows)[:num_samples]
         visits = rows if order is None else order.shape[0]
-        block = min(visits, chunk_size, visits if rel_stderr is None else _BLOCK)
+        # Rather all products of a few samples than a few of many: they share more than the forward pass.
+        block = min(visits, max(1, chunk_size // exact_products), visits if rel_stderr is None else _BLOCK)
         directions = max(1, chunk_size // block)
 
         def step(state: _State, start: Array) -> _State:
@@ -219,8 +222,10 @@ def _is_precise(summary: Callable[..., Estimate], rel_stderr: float, smallest: i
     return (estimate.num_samples >= smallest) & (estimate.stderr <= rel_stderr * estimate.mean)
 
 
-def _default_chunk_size(embed: Embedding, images: Array) -> int:
-    """Number of samples whose intermediate values fit in the memory set aside."""
+def _default_chunk_size(embed: Embedding, images: Array, method: Method, products: int, *, adaptive: bool) -> int:
+    """Number of products whose intermediate values fit in the memory set aside, and as many as are fast."""
+    on_cpu = jax.default_backend() == "cpu"
+    memory = _CPU_EXACT_MEMORY if on_cpu and method == "exact" else _MEMORY
 
     def residual_bytes(rows: int) -> int:
         sample = jax.ShapeDtypeStruct((rows, *images.shape[1:]), images.dtype)
@@ -228,7 +233,10 @@ def _default_chunk_size(embed: Embedding, images: Array) -> int:
         return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
 
     # What two rows need more than one does: weights are among the residuals, and are held once.
-    return max(1, _MEMORY // max(residual_bytes(2) - residual_bytes(1), 1))
+    most = max(1, memory // max(residual_bytes(2) - residual_bytes(1), 1))
+    if not on_cpu or (adaptive and method != "exact"):
+        return most
+    return min(most, max(_CPU_PRODUCTS, products) if method == "exact" else _CPU_BLOCK)
 
 
 def _check_sampling(

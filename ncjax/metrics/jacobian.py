@@ -228,8 +228,11 @@ def _cheaper_product(embed: Embedding, images: Array) -> tuple[Callable[[Array],
 
 
 def _row_squares(values: Array) -> Array:
-    wide = values.astype(jnp.promote_types(values.dtype, jnp.float32))
-    return jnp.sum(wide.reshape(wide.shape[0], -1) ** 2, axis=-1)
+    squares = values.astype(jnp.promote_types(values.dtype, jnp.float32)) ** 2
+    # Axis by axis: the rounding of a sum of sums is that of short sums, whatever the order of the axes in memory.
+    for _ in range(1, squares.ndim):
+        squares = squares.sum(axis=-1)
+    return squares
 
 
 def _distinct(keys: Array, size: int, count: int) -> Array:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast, get_args
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from ncjax.models.convolutions.blocked import blocked_convolution
+from ncjax.models.convolutions.geometry import Geometry
+from ncjax.models.convolutions.primitive import bilinear_convolution
 
 Lowering = Literal["auto", "xla", "matmul"]
 
@@ -53,6 +53,7 @@ def convolution(lowering: Lowering) -> Callable[..., Array]:
 
     Example:
       >>> import flax.linen as nn
+      >>> import jax.numpy as jnp
       >>> layer = nn.Conv(8, (3, 3), conv_general_dilated=convolution("matmul"))
       >>> layer.init_with_output(jax.random.key(0), jnp.ones((1, 5, 5, 3)))[0].shape
       (1, 5, 5, 8)
@@ -74,7 +75,7 @@ def matmul_convolution(
     """A two-dimensional convolution written as matrix products over shifted slices (im2col).
 
     With unit strides the slices of a few images at a time are made and used while they are in the cache, in the
-    gradients too.
+    gradients too. Many rows of a Jacobian at a time share what is zero behind their ReLUs and max-pools.
 
     Args:
       inputs: images, channels last.
@@ -94,6 +95,7 @@ def matmul_convolution(
       ValueError: for dilated or grouped convolutions.
 
     Example:
+      >>> import jax.numpy as jnp
       >>> image = jnp.arange(9.0).reshape(1, 3, 3, 1)
       >>> matmul_convolution(image, jnp.ones((3, 3, 1, 1)), (1, 1), "VALID").item()
       36.0
@@ -101,28 +103,10 @@ def matmul_convolution(
     del dimension_numbers
     if feature_group_count != 1 or any(d != 1 for d in [*(lhs_dilation or ()), *(rhs_dilation or ())]):
         raise ValueError("lowering: 'matmul' supports neither dilated nor grouped convolutions, use 'xla'")
-    kernel_height, kernel_width, channels, features = kernel.shape
+    window, steps = (int(kernel.shape[0]), int(kernel.shape[1])), (int(strides[0]), int(strides[1]))
     if isinstance(padding, str):
-        padding = lax.padtype_to_pads(inputs.shape[1:3], kernel.shape[:2], strides, padding)
+        padding = lax.padtype_to_pads(inputs.shape[1:3], window, steps, padding)
     (top, bottom), (left, right) = padding
     pads = (int(top), int(bottom)), (int(left), int(right))
-    wider = (kernel_height, kernel_width) != (1, 1)
-    inside = all(0 <= pad < size for size, pair in zip(kernel.shape[:2], pads, strict=True) for pad in pair)
-    if tuple(strides) == (1, 1) and wider and inside:
-        return blocked_convolution(inputs, kernel, pads, precision)
-    padded = jnp.pad(inputs, ((0, 0), *pads, (0, 0)))
-    n, height, width, _ = padded.shape
-    out_height = (height - kernel_height) // strides[0] + 1
-    out_width = (width - kernel_width) // strides[1] + 1
-    shifted = [
-        padded[
-            :,
-            row : row + (out_height - 1) * strides[0] + 1 : strides[0],
-            column : column + (out_width - 1) * strides[1] + 1 : strides[1],
-        ]
-        for row in range(kernel_height)
-        for column in range(kernel_width)
-    ]
-    patches = jnp.concatenate(shifted, axis=-1).reshape(n * out_height * out_width, -1)
-    flat_kernel = kernel.reshape(kernel_height * kernel_width * channels, features)
-    return jnp.dot(patches, flat_kernel, precision=precision).reshape(n, out_height, out_width, features)
+    geometry = Geometry((inputs.shape[1], inputs.shape[2]), window, steps, pads)
+    return bilinear_convolution(inputs, kernel, geometry, precision)
