@@ -104,16 +104,16 @@ def geometric_complexity(
     outputs, inputs = check_embedding(embed, images), prod(images.shape[1:])
     _check_sampling(method, num_probes, key, probe_distribution, outputs, inputs)
     _check_extent(rows, key, num_samples, rel_stderr, chunk_size)
-    exact_products = min(outputs, inputs) if method == "exact" else 1
+    products = min(outputs, inputs) if method == "exact" else num_probes
     if chunk_size is None:
-        chunk_size = _default_chunk_size(embed, images, method, exact_products, adaptive=rel_stderr is not None)
+        chunk_size = _default_chunk_size(embed, images, method, products, adaptive=rel_stderr is not None)
     values = 1 if method == "exact" else num_probes
     without_replacement = method in ("outputs", "inputs") or probe_distribution == "orthogonal"
     population = inputs if method == "inputs" else outputs if without_replacement else None
     summary = partial(
         summarise,
         population=1 if method == "exact" else population,
-        products=exact_products if method == "exact" else num_probes,
+        products=products,
     )
 
     # Compiled as a whole, with the images as an argument: what a jitted function closes over becomes a constant to the
@@ -125,8 +125,12 @@ def geometric_complexity(
             order_key, key = jax.random.split(key)
             order = jax.random.permutation(order_key, rows)[:num_samples]
         visits = rows if order is None else order.shape[0]
-        # Rather all products of a few samples than a few of many: they share more than the forward pass.
-        block = min(visits, max(1, chunk_size // exact_products), visits if rel_stderr is None else _BLOCK)
+        # Rather all exact products of a few samples than a few of many: on a CPU they share their zeros.
+        together = max(1, chunk_size // products) if method == "exact" else chunk_size
+        if rel_stderr is not None:
+            # A power of two, as what is added at a time: blocks fill it.
+            together = min(_BLOCK, 1 << (together.bit_length() - 1))
+        block = min(visits, together)
         directions = max(1, chunk_size // block)
 
         def step(state: _State, start: Array) -> _State:
@@ -142,9 +146,12 @@ def geometric_complexity(
         state = _State(table, jnp.zeros(rows, bool), jnp.zeros((), jnp.int32))
         if rel_stderr is not None:
             precise = partial(_is_precise, summary, rel_stderr, min(_SMALLEST_SAMPLE, visits))
-            state = lax.while_loop(
-                lambda state: (state.start < visits) & ~precise(state), lambda state: step(state, state.start), state
-            )
+
+            def add(state: _State) -> _State:
+                end = jnp.minimum(state.start + _BLOCK, visits)
+                return lax.while_loop(lambda state: state.start < end, lambda state: step(state, state.start), state)
+
+            state = lax.while_loop(lambda state: (state.start < visits) & ~precise(state), add, state)
             return summary(state.squares, state.seen, precise(state))
         if block == visits:
             state = step(state, state.start)

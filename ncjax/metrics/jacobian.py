@@ -229,10 +229,8 @@ def _cheaper_product(embed: Embedding, images: Array) -> tuple[Callable[[Array],
 
 def _row_squares(values: Array) -> Array:
     squares = values.astype(jnp.promote_types(values.dtype, jnp.float32)) ** 2
-    # Axis by axis: the rounding of a sum of sums is that of short sums, whatever the order of the axes in memory.
-    for _ in range(1, squares.ndim):
-        squares = squares.sum(axis=-1)
-    return squares
+    # Not as rows of one axis: under `vmap` that would turn the array in memory, and its sums are less accurate.
+    return jnp.sum(squares, axis=tuple(range(1, squares.ndim)))
 
 
 def _distinct(keys: Array, size: int, count: int) -> Array:

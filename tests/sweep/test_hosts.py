@@ -27,7 +27,7 @@ def launch(workdir, cache, number=None, port=None):
         flags += ["--distributed", f"--coordinator=localhost:{port}", "--num_processes=2"]
         # Nothing here is to be taken for dead because the machine is busy.
         flags += [f"--process_id={number}", "--heartbeat=600"]
-    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    environment = {**os.environ, "XLA_FLAGS": "", "NCJAX_CACHE_DIR": str(cache)}
     return subprocess.Popen(
         [*command, *flags], cwd=kills.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

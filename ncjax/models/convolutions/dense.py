@@ -2,7 +2,7 @@
 
 On a map of 2 × 2 pixels more than half of what a 3 × 3 kernel sees is padding. With the kernel written out as a matrix
 only the products that count are left, at the speed of large matrices. Writing it out costs as much as convolving some
-250 images: it pays where a kernel meets many, as in exact geometric complexity.
+250 images: it pays where a kernel meets many.
 """
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ncjax.models.convolutions.geometry import Pair
+from ncjax.models.convolutions.varying import varying_alike
 
 Pads = tuple[Pair, Pair]
 
@@ -92,4 +93,5 @@ def dense_kernel_gradient(
       >>> dense_kernel_gradient(gradient, kernel, 1, 2, ((0, 0), (1, 1))).ravel().tolist()
       [10.0, 1001.0, 100.0]
     """
-    return jax.linear_transpose(lambda kernel: dense_kernel(kernel, height, width, pads), kernel)(gradient)[0]
+    at, _ = varying_alike(jnp.zeros(kernel.shape, kernel.dtype), gradient)
+    return jax.vjp(lambda kernel: dense_kernel(kernel, height, width, pads), at)[1](gradient)[0]

@@ -92,7 +92,7 @@ def matmul_convolution(
       What ``jax.lax.conv_general_dilated`` returns for the same arguments.
 
     Raises:
-      ValueError: for dilated or grouped convolutions.
+      ValueError: for dilated or grouped convolutions, and for kernels larger than the padded maps.
 
     Example:
       >>> import jax.numpy as jnp
@@ -109,4 +109,6 @@ def matmul_convolution(
     (top, bottom), (left, right) = padding
     pads = (int(top), int(bottom)), (int(left), int(right))
     geometry = Geometry((inputs.shape[1], inputs.shape[2]), window, steps, pads)
+    if min(geometry.out_size) < 1:
+        raise ValueError(f"kernel: got a window of {window}, larger than maps of {geometry.size} with pads {pads}")
     return bilinear_convolution(inputs, kernel, geometry, precision)

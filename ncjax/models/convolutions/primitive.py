@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from ncjax.models.convolutions import blocked, sliced
 from ncjax.models.convolutions.geometry import Geometry
 from ncjax.models.convolutions.shared_zeros import input_gradients, sharing_pays
+from ncjax.models.convolutions.varying import varying_alike
 
 
 def bilinear_convolution(
@@ -40,7 +41,7 @@ def bilinear_convolution(
     """
     # Traced now, lowered later: a default precision that is in force here must not be lost.
     precision = precision or jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]
-    inputs, kernel = _varying_alike(inputs, kernel)
+    inputs, kernel = varying_alike(inputs, kernel)
     return _CONVOLUTION.bind(inputs, kernel, geometry=geometry, precision=precision)
 
 
@@ -77,52 +78,43 @@ def _bilinear(name: str, function: Callable[..., Array]) -> Primitive:
     return primitive
 
 
-def _images_together(primitive: Primitive, first: Array, axis: int, second: Array, options: Any) -> tuple[Array, int]:
-    """More images for the same kernel are a larger batch."""
-    first = jnp.moveaxis(first, axis, 0)
-    out = primitive.bind(first.reshape(-1, *first.shape[2:]), second, **options)
-    return out.reshape(*first.shape[:2], *out.shape[1:]), 0
-
-
 def _batch(primitive: Primitive, function: Callable[..., Array]) -> None:
     """More images for the same kernel are a larger batch; anything else is many convolutions side by side."""
 
     def rule(operands: Sequence[Array], axes: Sequence[Any], **options: Any) -> tuple[Array, int]:
         (first, second), (first_axis, second_axis) = operands, axes
-        shared = second_axis is None and primitive is _INPUT_GRADIENT
-        if shared and sharing_pays(first.shape[first_axis], second.shape[-1]):
+        may_share = second_axis is None and primitive is _INPUT_GRADIENT
+        if may_share and sharing_pays(first.shape[first_axis], second.shape[-1]):
             # The new axis stays the last from here to the images: to turn large maps takes as long as convolving them.
             return _INPUT_GRADIENTS.bind(jnp.moveaxis(first, first_axis, -1), second, **options), first.ndim - 1
         if second_axis is None and primitive is not _KERNEL_GRADIENT:
-            return _images_together(primitive, first, first_axis, second, options)
-        if primitive is _INPUT_GRADIENTS:
-            # One after another: how long each takes depends on its zeros.
-            pairs = [
-                jnp.broadcast_to(array, (size, *array.shape)) if axis is None else jnp.moveaxis(array, axis, 0)
-                for array, axis in zip(operands, axes, strict=True)
-                for size in [next(o.shape[a] for o, a in zip(operands, axes, strict=True) if a is not None)]
-            ]
-            return lax.map(lambda pair: primitive.bind(*pair, **options), tuple(pairs)), 0
+            return _larger_batch(primitive, first, first_axis, second, options), 0
         return jax.vmap(lambda *pair: function(*pair, **options), in_axes=tuple(axes))(*operands), 0
 
     batching.primitive_batchers[primitive] = rule
 
 
-def _varying_alike(*arrays: Array) -> tuple[Array, ...]:
-    """The same arrays, each declared to vary over the mesh axes that any of them varies over, for ``shard_map``."""
-    varying = [_varying_axes(array) for array in arrays]
-    every = frozenset[Any]().union(*varying)
-    return tuple(
-        lax.pcast(array, tuple(every - its), to="varying") if every - its else array
-        for array, its in zip(arrays, varying, strict=True)
-    )
+def _batch_input_gradients(operands: Sequence[Array], axes: Sequence[Any], **options: Any) -> tuple[Array, int]:
+    """More images for the same kernel are a larger batch; several kernels take turns, each as long as it needs."""
+    (cotangents, kernel), (cotangents_axis, kernel_axis) = operands, axes
+    if kernel_axis is None:
+        return _larger_batch(_INPUT_GRADIENTS, cotangents, cotangents_axis, kernel, options), 0
+
+    def one(index: Array) -> Array:
+        pair = (
+            array if axis is None else lax.dynamic_index_in_dim(array, index, axis, keepdims=False)
+            for array, axis in zip(operands, axes, strict=True)
+        )
+        return _INPUT_GRADIENTS.bind(*pair, **options)
+
+    return lax.map(one, jnp.arange(kernel.shape[kernel_axis])), 0
 
 
-def _varying_axes(array: Array) -> frozenset[Any]:
-    kind = jax.typeof(array)
-    # Newer versions of JAX hold it inside the type of manual axes.
-    mesh_axes: Any = kind.vma if hasattr(kind, "vma") else getattr(getattr(kind, "mat", None), "varying", ())
-    return frozenset(mesh_axes)
+def _larger_batch(primitive: Primitive, first: Array, axis: int, second: Array, options: Any) -> Array:
+    """Applies a primitive to several batches of images as to one; the batches are the first axis of the result."""
+    first = jnp.moveaxis(first, axis, 0)
+    out = primitive.bind(first.reshape(-1, *first.shape[2:]), second, **options)
+    return out.reshape(*first.shape[:2], *out.shape[1:])
 
 
 def _images_first(cotangents: Float[Array, "n h w c d"]) -> Float[Array, "dn h w c"]:
@@ -138,7 +130,7 @@ _INPUT_GRADIENTS = _bilinear("convolution_input_gradients", input_gradients)
 _batch(_CONVOLUTION, _forward)
 _batch(_INPUT_GRADIENT, _input_gradient)
 _batch(_KERNEL_GRADIENT, _kernel_gradient)
-_batch(_INPUT_GRADIENTS, input_gradients)
+batching.primitive_batchers[_INPUT_GRADIENTS] = _batch_input_gradients
 
 # With y = x * k, dx = T(dy, k) and dk = G(x, dy), each of the three is bilinear, and the transposes of each are the
 # other two: ⟨u, x * k⟩ = ⟨T(u, k), x⟩ = ⟨G(x, u), k⟩.

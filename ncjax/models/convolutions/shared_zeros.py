@@ -4,11 +4,15 @@ All rows of an image's Jacobian pass the same ReLUs and the same max-pools. Wher
 all others are: about half of them behind a ReLU, three quarters and more behind a 2 × 2 max-pool. For each output of
 the gradient the live inputs are gathered, and only they are multiplied. What is live is found in the cotangents
 themselves, so that nothing need be known of the network.
+
+What is not finite may reach more pixels of its image than where all products are made, but no other image and no other
+cotangent; a kernel that is not finite reaches them all.
 """
 
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -27,7 +31,10 @@ _FEWEST_DIRECTIONS, _FEWEST_FEATURES = 256, 64
 
 
 def sharing_pays(directions: int, features: int) -> bool:
-    """Whether cotangents are so many and so thick that looking for their zeros pays, if they have any.
+    """Whether cotangents are so many and so thick that looking for their zeros pays on a CPU, if they have any.
+
+    They have, if they are rows of the Jacobian of the same images behind ReLUs. Those of different images have few in
+    common, and take longer for it.
 
     Args:
       directions: cotangents of each image.
@@ -40,7 +47,8 @@ def sharing_pays(directions: int, features: int) -> bool:
       >>> sharing_pays(512, 64), sharing_pays(16, 64), sharing_pays(512, 8)
       (True, False, False)
     """
-    return directions >= _FEWEST_DIRECTIONS and features >= _FEWEST_FEATURES
+    enough = directions >= _FEWEST_DIRECTIONS and features >= _FEWEST_FEATURES
+    return enough and jax.default_backend() == "cpu"
 
 
 def input_gradients(
@@ -74,7 +82,10 @@ def input_gradients(
     step = _FEW_INPUTS if features <= 2 * _FEW_INPUTS else _MANY_INPUTS
     weights = _tile_weights(kernel, tile, geometry)
     around = _sources(tile, geometry)
-    block = math.gcd(len(around), _PRODUCTS)
+    tiles = len(around)
+    block = min(tiles, _PRODUCTS)
+    # Tiles of nothing fill the last block.
+    around = np.pad(around, ((0, -tiles % block), (0, 0)), constant_values=math.prod(geometry.out_size))
 
     def of_image(maps: Array) -> Array:
         flat = maps.reshape(-1, directions)
@@ -82,7 +93,8 @@ def input_gradients(
 
         def of_block(lists: tuple[Array, Array, Array]) -> Array:
             rows, taps, counts = lists
-            most = jnp.max(counts)
+            # One more than are live, so that every sum meets the weights' last row.
+            most = jnp.max(counts) + 1
 
             def product(start: Array | int) -> Array:
                 some, their = (lax.dynamic_slice_in_dim(part, start, step, axis=1) for part in (rows, taps))
@@ -99,7 +111,8 @@ def input_gradients(
             return lax.while_loop(lambda state: state[0] < most, add_product, begin)[1]
 
         blocks = tuple(part.reshape(-1, block, *part.shape[1:]) for part in lists)
-        return _untiled(lax.map(of_block, blocks), tile, geometry)
+        outputs = lax.map(of_block, blocks)
+        return _untiled(outputs.reshape(-1, *outputs.shape[2:])[:tiles], tile, geometry)
 
     # A loop over one image would copy its maps in and out.
     return of_image(cotangents[0])[None] if len(cotangents) == 1 else lax.map(of_image, cotangents)
@@ -134,7 +147,10 @@ def _reach(tile: int, window: int, stride: int, before: int) -> tuple[int, int]:
 
 
 def _tile_weights(kernel: Array, tile: Pair, geometry: Geometry) -> Float[Array, "inputs outputs"]:
-    """By what each cotangent around a tile counts for each gradient in it; a row of zeros behind the last."""
+    """By what each cotangent around a tile counts for each gradient in it, and a row of zeros behind the last.
+
+    The zeros are not numbers if the kernel is not finite: a network that has diverged must not look as if it had not.
+    """
     channels, features = kernel.shape[2:]
     (height, width), nothing = geometry.window, math.prod(geometry.window)
 
@@ -149,7 +165,10 @@ def _tile_weights(kernel: Array, tile: Pair, geometry: Geometry) -> Float[Array,
     place = np.where(inside, row * width + column, nothing).reshape(-1, math.prod(tile))
     taps = jnp.pad(kernel.reshape(nothing, channels, features), ((0, 1), (0, 0), (0, 0)))
     weights = taps[place].transpose(0, 3, 1, 2).reshape(-1, math.prod(tile) * channels)
-    return jnp.pad(weights, ((0, 1), (0, 0)))
+    # The barrier: of a kernel that is a constant the compiler would find it out itself, in seconds.
+    is_finite = jnp.all(jnp.isfinite(lax.optimization_barrier(kernel)))
+    nothing_more = jnp.where(is_finite, 0.0, jnp.nan).astype(weights.dtype)
+    return jnp.concatenate([weights, jnp.broadcast_to(nothing_more, (1, weights.shape[1]))])
 
 
 def _sources(tile: Pair, geometry: Geometry) -> Int[np.ndarray, "tiles around"]:
@@ -171,21 +190,19 @@ def _live_lists(
 ) -> tuple[Int[Array, "tiles most"], Int[Array, "tiles most"], Int[Array, " tiles"]]:
     """For every tile its live inputs: their rows in the flat cotangents, in the weights, and how many they are.
 
-    The lists end with the first live input again and the weights' row of zeros, so that what is not finite stays
-    where it belongs.
+    The lists go on with the tile's first input and the weights' row of zeros.
     """
     features, (tiles, sources) = live.shape[1], around.shape
     inputs = sources * features
-    most = math.ceil(inputs / step) * step
+    most = math.ceil((inputs + 1) / step) * step
     counted = jnp.pad(live, ((0, 1), (0, 0)))[around].reshape(tiles, inputs)
-    rows = (np.minimum(around, len(live) - 1)[:, :, None] * features + np.arange(features)).reshape(tiles, inputs)
-    rows = jnp.asarray(rows, jnp.int32)
+    pixels = jnp.asarray(np.minimum(around, len(live) - 1), jnp.int32)
+    rows = (pixels[:, :, None] * features + jnp.arange(features, dtype=jnp.int32)[None, None]).reshape(tiles, inputs)
     places = jnp.cumsum(counted, axis=1, dtype=jnp.int32)
-    where = np.arange(tiles)[:, None], jnp.where(counted, places - 1, most)
-    first = jnp.take_along_axis(rows, jnp.argmax(counted, axis=1)[:, None], axis=1)
+    where = jnp.arange(tiles)[:, None], jnp.where(counted, places - 1, most)
     taps = jnp.full((tiles, most), inputs, jnp.int32)
-    taps = taps.at[where].set(np.broadcast_to(np.arange(inputs, dtype=np.int32), (tiles, inputs)), mode="drop")
-    return jnp.broadcast_to(first, (tiles, most)).at[where].set(rows, mode="drop"), taps, places[:, -1]
+    taps = taps.at[where].set(jnp.broadcast_to(jnp.arange(inputs, dtype=jnp.int32), (tiles, inputs)), mode="drop")
+    return jnp.broadcast_to(rows[:, :1], (tiles, most)).at[where].set(rows, mode="drop"), taps, places[:, -1]
 
 
 def _untiled(tiles: Array, tile: Pair, geometry: Geometry) -> Float[Array, "h w c d"]:

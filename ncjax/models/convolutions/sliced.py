@@ -1,6 +1,7 @@
 """A convolution with any strides as one matrix product over shifted slices of all images (im2col).
 
-The gradients are what transposition makes of it. With unit strides and wider kernels `blocked` is the faster way.
+The gradients are what transposition makes of it, at zeros that the compiler drops. With unit strides and wider kernels
+`blocked` is the faster way.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ncjax.models.convolutions.geometry import Geometry
+from ncjax.models.convolutions.varying import varying_alike
 
 
 def forward(
@@ -50,15 +52,13 @@ def input_gradient(
     precision: Any,
 ) -> Float[Array, "n h w c"]:
     """The transpose of `forward` in its first argument; arguments as there."""
-    x = jax.ShapeDtypeStruct((len(dy), *geometry.size, kernel.shape[2]), dy.dtype)
-    return jax.linear_transpose(lambda x: forward(x, kernel, geometry=geometry, precision=precision), x)(dy)[0]
+    x, _ = varying_alike(jnp.zeros((len(dy), *geometry.size, kernel.shape[2]), dy.dtype), dy)
+    return jax.vjp(lambda x: forward(x, kernel, geometry=geometry, precision=precision), x)[1](dy)[0]
 
 
 def kernel_gradient(
     x: Float[Array, "n h w c"], dy: Float[Array, "n oh ow features"], *, geometry: Geometry, precision: Any
 ) -> Float[Array, "kh kw c features"]:
     """The transpose of `forward` in its second argument; arguments as there."""
-    kernel = jax.ShapeDtypeStruct((*geometry.window, x.shape[-1], dy.shape[-1]), x.dtype)
-    return jax.linear_transpose(lambda kernel: forward(x, kernel, geometry=geometry, precision=precision), kernel)(dy)[
-        0
-    ]
+    kernel, _ = varying_alike(jnp.zeros((*geometry.window, x.shape[-1], dy.shape[-1]), x.dtype), dy)
+    return jax.vjp(lambda kernel: forward(x, kernel, geometry=geometry, precision=precision), kernel)[1](dy)[0]

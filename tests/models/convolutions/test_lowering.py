@@ -34,6 +34,11 @@ def test_a_grouped_convolution_is_refused_in_one_line():
         models.matmul_convolution(jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 2)), (1, 1), "SAME", feature_group_count=2)
 
 
+def test_a_kernel_larger_than_the_map_is_refused_in_one_line():
+    with pytest.raises(ValueError, match=r"kernel: got a window of \(3, 3\), larger than maps of \(2, 4\)"):
+        models.matmul_convolution(jnp.ones((1, 2, 4, 2)), jnp.ones((3, 3, 2, 2)), (1, 1), "VALID")
+
+
 def test_an_unknown_lowering_is_named():
     with pytest.raises(ValueError, match="lowering: got 'matmull'"):
         models.resolve_lowering("matmull")

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import AxisType, PartitionSpec
 
+from ncjax.models.convolutions import blocked
 from tests.models.convolutions.cases import assert_close, assert_derivatives_agree, native, operands, ours
 
 
@@ -32,15 +33,21 @@ def test_batches_of_images_and_of_kernels(case, image_axis, kernel_axis):
     assert_close(batched(ours(case)), batched(native(case)))
 
 
-def test_gradients_are_summed_over_devices_for_a_kernel_that_all_share():
-    x, kernel = operands("same")
-    x = x[:4]
+@pytest.mark.parametrize("case", ["same", "strided", "shortcut", "small"])
+def test_gradients_are_summed_over_devices_for_a_kernel_that_all_share(case, monkeypatch):
+    monkeypatch.setattr(blocked, "dense_pays", lambda *_: case == "small")
+    x, kernel = operands(case)
+    x = x[: len(x) // 2 * 2]
 
-    def gradient(x, kernel):
-        return jax.grad(lambda kernel: jnp.sum(jnp.sin(ours("same")(x, kernel))))(kernel)
+    def gradients(convolve, x, kernel):
+        return jax.grad(lambda x, kernel: jnp.sum(jnp.sin(convolve(x, kernel))), (0, 1))(x, kernel)
 
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
+    images, shared = PartitionSpec("batch"), PartitionSpec()
     spread = jax.shard_map(
-        gradient, mesh=mesh, in_specs=(PartitionSpec("batch"), PartitionSpec()), out_specs=PartitionSpec()
+        lambda x, kernel: gradients(ours(case), x, kernel),
+        mesh=mesh,
+        in_specs=(images, shared),
+        out_specs=(images, shared),
     )
-    assert_close(jax.jit(spread)(x, kernel), gradient(x, kernel))
+    assert_close(jax.jit(spread)(x, kernel), gradients(native(case), x, kernel))

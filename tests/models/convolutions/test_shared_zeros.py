@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, PartitionSpec
 
 from ncjax.models.convolutions import shared_zeros
 from tests.models.convolutions.cases import CASES, assert_close, geometry, native, operands, ours
@@ -11,10 +12,12 @@ from tests.models.convolutions.cases import CASES, assert_close, geometry, nativ
 
 @pytest.fixture
 def small(monkeypatch):
-    """Shares zeros among few thin cotangents, in lists of several steps."""
-    monkeypatch.setattr(shared_zeros, "sharing_pays", lambda *_: True)
+    """Shares zeros among few thin cotangents, in lists of several steps, the blocks of tiles not full."""
     monkeypatch.setattr("ncjax.models.convolutions.primitive.sharing_pays", lambda *_: True)
     monkeypatch.setattr(shared_zeros, "_FEW_INPUTS", 4)
+    monkeypatch.setattr(shared_zeros, "_MANY_INPUTS", 16)
+    monkeypatch.setattr(shared_zeros, "_OUTPUTS", 16)
+    monkeypatch.setattr(shared_zeros, "_PRODUCTS", 5)
 
 
 def masked(case, share, directions=3):
@@ -26,8 +29,13 @@ def masked(case, share, directions=3):
 
 
 def rows(convolve, cotangents, x, kernel):
-    _, pull = jax.vjp(lambda x: convolve(x, kernel), x)
-    return jax.vmap(lambda row: pull(row)[0])(cotangents)
+    # Compiled anew each time: the sizes that a test sets are read while tracing.
+    @jax.jit
+    def pull_all(cotangents, x, kernel):
+        _, pull = jax.vjp(lambda x: convolve(x, kernel), x)
+        return jax.vmap(lambda row: pull(row)[0])(cotangents)
+
+    return pull_all(cotangents, x, kernel)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -72,14 +80,37 @@ def test_several_networks_or_sets_of_images_at_once(small, kernel_axis):
     assert_close(batched(ours("uneven")), batched(native("uneven")))
 
 
-def test_what_is_not_finite_stays_in_its_image_and_reaches_what_it_should(small):
+@pytest.mark.parametrize("pixel", [(0, 0), (1, 1), (3, 3)])
+def test_what_is_not_finite_reaches_its_pixels_and_stays_in_its_image_and_row(small, pixel):
     cotangents, x, kernel = masked("same", 0.5)
-    cotangents = cotangents.at[0, 1, 0, 0, 0].set(jnp.nan)
-    found = rows(ours("same"), cotangents, x, kernel)
-    # A 3 × 3 kernel takes the first pixel to the first two rows and columns, for this row of the Jacobian alone.
-    expected = np.zeros(found.shape, bool)
-    expected[0, 1, :2, :2] = True
-    np.testing.assert_array_equal(np.isnan(found), expected)
+    cotangents = cotangents.at[0, 1, *pixel, 0].set(jnp.nan)
+    found, native_found = (
+        np.isnan(rows(convolve, cotangents, x, kernel)) for convolve in (ours("same"), native("same"))
+    )
+    assert found[native_found].all()
+    assert found[0, 1].any()
+    found[0, 1] = False
+    assert not found.any()
+
+
+def test_a_kernel_that_is_not_finite_shows_even_where_nothing_is_live(small):
+    cotangents, x, kernel = masked("same", 0.0)
+    assert np.isnan(rows(ours("same"), cotangents, x, kernel.at[0, 0, 0, 0].set(jnp.inf))).all()
+
+
+@pytest.mark.parametrize("case", ["same", "strided"])
+def test_every_device_has_the_rows_of_its_own_images(small, case):
+    cotangents, x, kernel = masked(case, 0.5)
+    cotangents, x = cotangents[:, :2], x[:2]
+    mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
+    images, of_rows = PartitionSpec("batch"), PartitionSpec(None, "batch")
+
+    def local(cotangents, x, kernel):
+        _, pull = jax.vjp(lambda x: ours(case)(x, kernel), x)
+        return jax.vmap(lambda row: pull(row)[0])(cotangents)
+
+    spread = jax.shard_map(local, mesh=mesh, in_specs=(of_rows, images, PartitionSpec()), out_specs=of_rows)
+    assert_close(jax.jit(spread)(cotangents, x, kernel), rows(native(case), cotangents, x, kernel))
 
 
 def test_products_that_are_zero_are_left_out():
@@ -88,4 +119,4 @@ def test_products_that_are_zero_are_left_out():
     where, taps, counts = shared_zeros._live_lists(live, around, step=4)
     assert counts.tolist() == [1, 7, 0]
     assert where[1, :7].tolist() == [11, 16, 17, 18, 19, 20, 21]
-    assert taps[1].tolist() == [3, 8, 9, 10, 11, 12, 13, *[16] * 9]
+    assert taps[1].tolist() == [3, 8, 9, 10, 11, 12, 13, *[16] * 13]
