@@ -10,8 +10,8 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["NCJAX_DATA_DIR"] = tempfile.mkdtemp(prefix="ncjax-tests-")
 # Programs that many tests need are compiled once, by whichever needs them first. They must not outlive the tests, or a
 # test could pass on what an earlier version compiled. Workers get the directory of the process that started them.
-PROGRAMS = os.environ.get("NCJAX_TEST_PROGRAMS") or tempfile.mkdtemp(prefix="ncjax-programs-")
-os.environ |= dict.fromkeys(["NCJAX_TEST_PROGRAMS", "NCJAX_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR"], PROGRAMS)
+os.environ.setdefault("NCJAX_TEST_PROGRAMS", tempfile.mkdtemp(prefix="ncjax-programs-"))
+os.environ["NCJAX_CACHE_DIR"] = os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["NCJAX_TEST_PROGRAMS"]
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 
 # Most of the tests' time is compiling; what the optimizer adds to it is worth its time only where rounding is tested.
