@@ -175,6 +175,14 @@ def test_adaptive_estimate_stops_at_the_precision():
     assert abs(float(estimate.mean) - exact) < 5 * float(estimate.stderr)
 
 
+@pytest.mark.parametrize("chunk_size", [None, 10, 1000])
+def test_adaptive_exact_values_are_added_64_at_a_time_however_few_fit_in_memory(chunk_size):
+    estimate = metrics.geometric_complexity(embed, MANY, key=jax.random.key(8), rel_stderr=0.02, chunk_size=chunk_size)
+    assert bool(estimate.converged)
+    assert int(estimate.num_samples) % 64 == 0
+    assert 64 < int(estimate.num_samples) < 2000
+
+
 def test_adaptive_estimate_says_when_the_data_ran_out():
     estimate = metrics.geometric_complexity(embed, IMAGES, "probes", key=jax.random.key(9), rel_stderr=1e-6)
     assert not bool(estimate.converged)
