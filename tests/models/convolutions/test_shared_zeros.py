@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, PartitionSpec
 
+from ncjax import metrics, models
 from ncjax.models.convolutions import shared_zeros
 from tests.models.convolutions.cases import CASES, assert_close, geometry, native, operands, ours
 
@@ -111,6 +112,26 @@ def test_every_device_has_the_rows_of_its_own_images(small, case):
 
     spread = jax.shard_map(local, mesh=mesh, in_specs=(of_rows, images, PartitionSpec()), out_specs=of_rows)
     assert_close(jax.jit(spread)(cotangents, x, kernel), rows(native(case), cotangents, x, kernel))
+
+
+@pytest.mark.parametrize(("directions", "features", "shared"), [(256, 64, True), (255, 64, False), (256, 63, False)])
+def test_enough_thick_rows_take_this_way_and_others_do_not(directions, features, shared):
+    x, kernel = jnp.ones((1, 2, 2, 3)), jnp.ones((3, 3, 3, features))
+    convolve = models.convolution("matmul")
+    _, pull = jax.vjp(lambda x: convolve(x, kernel, (1, 1), "SAME"), x)
+    program = jax.make_jaxpr(jax.vmap(lambda row: pull(row)[0]))(jnp.ones((directions, 1, 2, 2, features)))
+    assert ("convolution_input_gradients" in str(program)) == shared
+
+
+def test_exact_complexity_takes_all_rows_of_an_image_at_once():
+    kernel = jnp.ones((3, 3, 64, 64))
+    convolve = models.convolution("matmul")
+
+    def complexity(images):
+        return metrics.geometric_complexity(lambda x: convolve(x, kernel, (1, 1), "SAME"), images).mean
+
+    program = str(jax.make_jaxpr(complexity)(jnp.ones((3, 2, 2, 64))))
+    assert "f32[1,2,2,64,256] = convolution_input_gradients" in program
 
 
 def test_products_that_are_zero_are_left_out():
