@@ -4,6 +4,7 @@ Being bilinear it has derivatives of every order, forward and reverse.
 """
 
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -45,19 +46,20 @@ def bilinear_convolution(
     return _CONVOLUTION.bind(inputs, kernel, geometry=geometry, precision=precision)
 
 
+def _way(geometry: Geometry) -> ModuleType:
+    return blocked if blocked.blocks_pay(geometry) else sliced
+
+
 def _forward(x: Array, kernel: Array, *, geometry: Geometry, precision: Any) -> Array:
-    ways = blocked if blocked.blocks_pay(geometry) else sliced
-    return ways.forward(x, kernel, geometry=geometry, precision=precision)
+    return _way(geometry).forward(x, kernel, geometry=geometry, precision=precision)
 
 
 def _input_gradient(dy: Array, kernel: Array, *, geometry: Geometry, precision: Any) -> Array:
-    ways = blocked if blocked.blocks_pay(geometry) else sliced
-    return ways.input_gradient(dy, kernel, geometry=geometry, precision=precision)
+    return _way(geometry).input_gradient(dy, kernel, geometry=geometry, precision=precision)
 
 
 def _kernel_gradient(x: Array, dy: Array, *, geometry: Geometry, precision: Any) -> Array:
-    ways = blocked if blocked.blocks_pay(geometry) else sliced
-    return ways.kernel_gradient(x, dy, geometry=geometry, precision=precision)
+    return _way(geometry).kernel_gradient(x, dy, geometry=geometry, precision=precision)
 
 
 def _bilinear(name: str, function: Callable[..., Array]) -> Primitive:
