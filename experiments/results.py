@@ -40,17 +40,30 @@ class Experiment(NamedTuple):
         path: of the file, from the root of the project.
         variant: behind the colon.
         claims: keys of the claims that it is about.
+      ran: network and data of this variant.
+      setting: networks and data of the file's full settings, which the variant stands in for.
     """
 
     path: str
     variant: str
     claims: tuple[str, ...]
+    ran: tuple[str, str]
+    setting: tuple[tuple[str, ...], str]
 
     @property
     def name(self) -> str:
-        """Of its workdir and its page."""
+        """Of its workdir and its page: a file that is called by its setting says first what ran instead."""
         stem = Path(self.path).stem
-        return stem if self.variant == "small" else f"{stem}_{self.variant or 'full'}"
+        name = stem if self.variant == "small" else f"{stem}_{self.variant or 'full'}"
+        if self.variant and self.setting[0][0] in stem:
+            name = f"{'_'.join(self.ran)}_for_{name}".replace("/", "_")
+        return name
+
+    @property
+    def stands_for(self) -> str:
+        """The full setting in words; nothing where it is what ran."""
+        *others, last = self.setting[0]
+        return f"{', '.join(others)}{' and ' * bool(others)}{last} on {self.setting[1]}" if self.variant else ""
 
     @property
     def config(self) -> str:
@@ -111,8 +124,12 @@ def experiments() -> Iterable[Experiment]:
     for path in sorted((ROOT / "configs").rglob("*.py")):
         module = runpy.run_path(str(path))
         if "CLAIMS" in module:
+            full = module["get_config"]()
+            setting = (tuple(full.sweep.model or (full.model.name,)), full.data.name)
             for variant in ("", *(name for name in module["VARIANTS"] if name in variants.OFFLINE)):
-                yield Experiment(path.relative_to(ROOT).as_posix(), variant, module["CLAIMS"])
+                config = module["get_config"](variant)
+                ran = (config.model.name, config.data.name)
+                yield Experiment(path.relative_to(ROOT).as_posix(), variant, module["CLAIMS"], ran, setting)
 
 
 def chosen(name: str, every: Iterable[Experiment]) -> Experiment:
@@ -189,8 +206,9 @@ def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
     commands = (f"python -m experiments.results --experiment={experiment.config}",)
     findings = evaluate(table)
     results = SweepResults(
-        experiment.name, commands, experiment.claims, findings, illustrations, config, environment, summary
-    )
+        experiment.name, commands, experiment.claims, findings, illustrations, config, environment, summary,
+        experiment.stands_for,
+    )  # fmt: skip
     notes = page / "notes.md"
     text = sweep_page(results, notes.read_text(encoding="utf-8") if notes.is_file() else "")
     (page / "README.md").write_text(text, encoding="utf-8")

@@ -31,6 +31,7 @@ class SweepResults:
         config: of the sweep, nested.
         environment: versions and devices, nested.
         summary: runs, groups and seconds.
+        stands_for: the paper's setting in whose place it ran, in words, or nothing.
 
     Example:
         >>> SweepResults("cascade", (), ("B5",), [], [], {"data": {"name": "glyphs"}, "model": {"name": "vgg11",
@@ -46,6 +47,14 @@ class SweepResults:
     config: dict[str, Any]
     environment: dict[str, Any]
     summary: dict[str, Any]
+    stands_for: str = ""
+
+    @property
+    def title(self) -> str:
+        """What ran and what it stands in for, after the page's name where that is a question."""
+        network, data = self.config["model"]["name"], self.config["data"]["name"]
+        question = "" if self.name.startswith(network) else f"{self.name}: "
+        return f"{question}{network} on {data}" + (f", in place of {self.stands_for}" if self.stands_for else "")
 
     @property
     def subject(self) -> str:
@@ -100,7 +109,7 @@ def sweep_page(results: SweepResults, notes: str = "") -> str:
         f"{summary['compile_seconds']:.0f} s compiled {summary['compilations']} programs. Python "
         f"{results.environment.get('python', '?')}, {packages}."
     )
-    lines = [f"# {results.name}", "", "```", *results.commands, "```", "", ran]
+    lines = [f"# {results.title}", "", "```", *results.commands, "```", "", ran]
     if notes:
         lines += ["", notes.strip()]
     lines += ["", "```", claims_text(own), "```"]
@@ -131,9 +140,10 @@ def verdict_table(all_results: Sequence[SweepResults], root: str = "") -> str:
             loss = results.headline(claim.key, Moment.LOSS)
             page = f"{root}{results.name}"
             figure = next((f.image.name for f in results.illustrations if claim.key in f.claims), None)
+            place = f"; in place of {results.stands_for}" if results.stands_for else ""
             links = f"[page]({page}/README.md)" + (f", [figure]({page}/{figure})" if figure else "")
             lines.append(
-                f"| {claim.key} {claim.title} | {results.subject} | **{finding.verdict}** | {finding.line}: "
+                f"| {claim.key} {claim.title} | {results.subject}{place} | **{finding.verdict}** | {finding.line}: "
                 f"{finding.statistic} {_number(finding)} | {_elsewhere(loss)} | {_count(finding)} | {links} |"
             )
     return "\n".join(lines) + "\n"

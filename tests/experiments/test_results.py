@@ -6,8 +6,13 @@ from tests.claims.synthetic import sweep_table
 
 
 @pytest.fixture(scope="module")
-def every():
-    return list(results.experiments())
+def every(tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / "fashion_mnist").mkdir()  # prepared, as far as configs ask
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NCJAX_DATA_DIR", str(cache))
+        patch.setenv("TFDS_DATA_DIR", str(cache))
+        return list(results.experiments())
 
 
 def test_every_experiment_about_claims_is_found_with_its_offline_variants(every):
@@ -20,6 +25,33 @@ def test_names_tell_the_variants_of_a_file_apart(every):
     offline = [each.name for each in every if each.variant]
     assert len(offline) == len(set(offline))
     assert "cascade" in offline
+
+
+def test_a_name_never_says_a_setting_that_did_not_run(every):
+    for each in every:
+        if each.variant and "_for_" not in each.name:
+            assert not any(network in each.name for network in each.setting[0])
+        elif each.variant:
+            assert each.name.startswith("_".join(each.ran).replace("/", "_"))
+    [small] = [each for each in every if each.config == "configs/gc_paper/cifar_fs_resnet18.py:small"]
+    assert small.name == "convnet4_glyphs_for_cifar_fs_resnet18"
+    assert small.stands_for == "resnet18 on cifar_fs"
+
+
+def test_a_setting_of_several_networks_names_them_all(every):
+    settings = {each.config: each.stands_for for each in every}
+    both = "configs/limits_paper/train_test_collapse.py:small"
+    assert settings[both] == "vgg13, resnet18 and wrn28_4 on cifar10"
+    assert settings["configs/limits_paper/train_test_collapse.py"] == ""
+
+
+def test_published_pages_are_called_and_titled_by_what_ran(every):
+    for each in every:
+        if each.variant:
+            page = results.ROOT / "docs" / "results" / each.name / "README.md"
+            title, *_, command = page.read_text().splitlines()[:4]
+            assert command.endswith(f"--experiment={each.config}")
+            assert title.endswith(f"{each.ran[0]} on {each.ran[1]}, in place of {each.stands_for}")
 
 
 def test_a_typo_is_answered_with_what_is_near(every):

@@ -43,6 +43,13 @@ def test_the_verdict_table_has_a_line_for_each_claim_that_a_sweep_is_about(resul
     assert "(docs/results/planted/complexity_and_collapse.png)" in lines[2]
 
 
+def test_a_page_is_titled_by_what_ran_and_names_the_setting_it_stands_in_for(results):
+    assert sweep_page(results).startswith("# planted: convnet4 on glyphs\n")
+    small = dataclasses.replace(results, name="convnet4_glyphs_for_big", stands_for="resnet18 on cifar10")
+    assert sweep_page(small).startswith("# convnet4 on glyphs, in place of resnet18 on cifar10\n")
+    assert "| glyphs, convnet4 (16-32-64-64); in place of resnet18 on cifar10 |" in verdict_table([small])
+
+
 def test_the_subject_tells_networks_with_and_without_normalisation_apart(results):
     with_norm = {"data": {"name": "glyphs"}, "model": {"name": "convnet4", "widths": [], "norm": "batch"}}
     assert dataclasses.replace(results, config=with_norm).subject == "glyphs, convnet4, batch norm"
