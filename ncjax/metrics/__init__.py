@@ -1,5 +1,6 @@
 """Neural collapse and geometric complexity of any network: plain arrays and functions in, numbers out."""
 
+from ncjax.metrics.arrays import dropped_rows
 from ncjax.metrics.bootstrap import Interval, IntervalKind, bootstrap, bootstrap_splits, resample_within_classes
 from ncjax.metrics.class_means import squared_distances
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
@@ -72,6 +73,7 @@ __all__ = [
     "collapse_report",
     "collapse_report_by_layer",
     "complexity_penalty",
+    "dropped_rows",
     "first_layer_inequality",
     "geometric_collapse_pooled",
     "geometric_collapse_tight",

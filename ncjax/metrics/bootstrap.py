@@ -6,9 +6,9 @@ from typing import Any, Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Integer, PRNGKeyArray
 
-from ncjax.metrics.arrays import ArrayLike, as_float, as_labels
+from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, dropped_rows
 from ncjax.metrics.class_stats import ClassStats, class_stats
 
 IntervalKind = Literal["ratio", "pivotal", "percentile"]
@@ -37,7 +37,7 @@ class Interval(NamedTuple):
 def bootstrap(
     statistic: Callable[[ClassStats], Any],
     features: Float[ArrayLike, "n d"],
-    labels: Int[ArrayLike, " n"],
+    labels: Integer[ArrayLike, " n"],
     num_classes: int,
     key: PRNGKeyArray,
     *,
@@ -100,12 +100,13 @@ def bootstrap(
         (True, True)
     """
     features = as_float("features", features, ndim=2)
-    # A masked row gets a label out of range, which drops it from the statistics.
+    # Two marks out of range: of rows that the mask takes out, and of rows that the statistics must count as dropped.
     marked = as_labels(labels, features.shape[0], num_classes, mask)
+    marked = jnp.where(dropped_rows(labels, num_classes, mask), num_classes + 1, marked)
 
     def of_split(split: Split) -> Any:
         drawn, own = split
-        return statistic(class_stats(drawn, own, num_classes, scatter=scatter))
+        return statistic(class_stats(drawn, own, num_classes, mask=jnp.asarray(own) != num_classes, scatter=scatter))
 
     return _resampled(
         of_split,
@@ -166,7 +167,7 @@ def bootstrap_splits(
     return _resampled(statistic, checked, num_classes, key, num_resamples, level, interval)
 
 
-def resample_within_classes(key: PRNGKeyArray, labels: Int[ArrayLike, " n"], num_classes: int) -> Int[Array, " n"]:
+def resample_within_classes(key: PRNGKeyArray, labels: Integer[ArrayLike, " n"], num_classes: int) -> Int[Array, " n"]:
     """Rows of one resample: as many of every class as there are, drawn with replacement from that class.
 
     Args:
@@ -183,8 +184,8 @@ def resample_within_classes(key: PRNGKeyArray, labels: Int[ArrayLike, " n"], num
         >>> labels[rows].tolist()
         [1, 0, 1, 0]
     """
-    labels = jnp.asarray(labels)
-    labels = jnp.where((labels >= 0) & (labels < num_classes), labels, num_classes)
+    wrong = dropped_rows(labels, num_classes)
+    labels = jnp.where(wrong, num_classes, jnp.asarray(labels).astype(jnp.int32))
     sorted_rows = jnp.argsort(labels)
     counts = jax.ops.segment_sum(jnp.ones_like(labels), labels, num_classes + 1)
     starts = jnp.cumsum(counts) - counts

@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Integer
 
-from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, as_mask
+from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, dropped_rows
 from ncjax.metrics.compensated import rounded, two_sum
 
 # Rows of a block. On a CPU what is done with so many stays in the cache; elsewhere a loop of short steps is slow. A
@@ -38,6 +38,8 @@ class ClassStats:
         means_low: [C, d] what rounding took from the means: the mean is `means + means_low`.
         within: [C] sum over the samples of each class of |h - m_c|^2.
         scatter: [d, d] sum over all samples of (h - m_y)(h - m_y)^T, or None where it was not asked for.
+        dropped: Number of samples left out because their label was out of range (int32). Under a trace no label can be
+            looked at, so look here; elsewhere such a label is an error and this is 0.
 
     Source: Chan, Golub, LeVeque, "Algorithms for computing the sample variance" (1983), equation 2.1.
 
@@ -55,6 +57,7 @@ class ClassStats:
     means_low: Any
     within: Any
     scatter: Any
+    dropped: Any
 
     @classmethod
     def empty(cls, num_classes: int, dim: int, scatter: bool = True, dtype: Any = jnp.float32) -> "ClassStats":
@@ -81,13 +84,14 @@ class ClassStats:
             means_low=zeros((num_classes, dim)),
             within=zeros(num_classes),
             scatter=zeros((dim, dim)) if scatter else None,
+            dropped=jnp.zeros((), jnp.int32),
         )
 
     @classmethod
     def from_batch(
         cls,
         features: Float[ArrayLike, "n d"],
-        labels: Int[ArrayLike, " n"],
+        labels: Integer[ArrayLike, " n"],
         num_classes: int,
         mask: Bool[ArrayLike, " n"] | None = None,
         scatter: bool = True,
@@ -106,7 +110,7 @@ class ClassStats:
 
         Raises:
             ValueError: A shape or type does not fit, or a label is out of range. Under a trace labels cannot be looked
-                at: there a row with a label out of range is dropped, as if masked.
+                at: there a row with a label out of range is dropped, and counted in `dropped`.
 
         Example:
             >>> stats = ClassStats.from_batch(jnp.ones((4, 2)), jnp.array([0, 0, 1, 1]), num_classes=3)
@@ -117,8 +121,9 @@ class ClassStats:
         rows = features.shape[0]
         if num_classes < 1:
             raise ValueError(f"num_classes must be at least 1, got {num_classes}")
-        labels = as_labels(labels, rows, num_classes, as_mask(mask, rows))
-        return cls(**_moments(features, labels, num_classes, scatter))
+        own = as_labels(labels, rows, num_classes, mask)
+        dropped = jnp.sum(dropped_rows(labels, num_classes, mask), dtype=jnp.int32)
+        return cls(**_moments(features, own, num_classes, scatter), dropped=dropped)
 
     def merge(self, other: "ClassStats") -> "ClassStats":
         """Statistics of the union of two disjoint sets of samples.
@@ -164,7 +169,7 @@ class ClassStats:
 
 def class_stats(
     features: Float[ArrayLike, "n d"],
-    labels: Int[ArrayLike, " n"],
+    labels: Integer[ArrayLike, " n"],
     num_classes: int,
     mask: Bool[ArrayLike, " n"] | None = None,
     scatter: bool = True,
@@ -231,7 +236,7 @@ def all_reduce(stats: ClassStats, axis_name: str | tuple[str, ...]) -> ClassStat
     scatter = None
     if stats.scatter is not None:
         scatter = lax.psum(stats.scatter + _weighted_gram(deviation, own), axis_name)
-    return ClassStats(counts, high, low, lax.psum(within, axis_name), scatter)
+    return ClassStats(counts, high, low, lax.psum(within, axis_name), scatter, lax.psum(stats.dropped, axis_name))
 
 
 @jax.jit
@@ -256,6 +261,7 @@ def _merged(ours: ClassStats, theirs: ClassStats) -> ClassStats:
         means_low=pick(low, ours.means_low, theirs.means_low),
         within=ours.within + theirs.within + weight * jnp.sum(difference**2, axis=-1),
         scatter=scatter,
+        dropped=ours.dropped + theirs.dropped,
     )
 
 
@@ -266,7 +272,8 @@ def _moments(features: Array, labels: Array, num_classes: int, scatter: bool) ->
     counts = jax.ops.segment_sum(counted.astype(jnp.int32), labels, num_classes)
     n = jnp.maximum(counts, 1).astype(features.dtype)[:, None]
     if rows == 0:
-        return vars(ClassStats.empty(num_classes, features.shape[1], scatter, features.dtype))
+        empty = vars(ClassStats.empty(num_classes, features.shape[1], scatter, features.dtype))
+        return {name: leaf for name, leaf in empty.items() if name != "dropped"}
 
     # Deviations from one sample of the class are exact where collapse is deep, and free of any common offset.
     first = jax.ops.segment_min(jnp.where(counted, jnp.arange(rows), rows), labels, num_classes)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Integer, PRNGKeyArray
 
 from ncjax.metrics.arrays import ArrayLike, as_labels
 from ncjax.metrics.estimate import Estimate, summarise
@@ -189,7 +189,7 @@ def geometric_complexity_by_layer(
 
 def class_mean_complexity(
     per_sample: Float[ArrayLike, " n"],
-    labels: Int[ArrayLike, " n"],
+    labels: Integer[ArrayLike, " n"],
     num_classes: int,
     mask: Bool[ArrayLike, " n"] | None = None,
 ) -> Float[Array, " C"]:

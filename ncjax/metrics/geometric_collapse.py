@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_labels
 from ncjax.metrics.class_means import distinct_pairs, squared_distances
@@ -129,7 +129,7 @@ def chain(
 
 
 def poincare_lower_bound(
-    images: Float[ArrayLike, "n ..."], labels: Int[ArrayLike, " n"], num_classes: int, iterations: int = 64
+    images: Float[ArrayLike, "n ..."], labels: Integer[ArrayLike, " n"], num_classes: int, iterations: int = 64
 ) -> Float[Array, " C"]:
     """Lower bound of each class's Poincaré constant: the top eigenvalue of its input covariance. O(n D) a step.
 
@@ -180,7 +180,7 @@ def poincare_lower_bound(
 
 def nearest_mean_bound(
     cdnv: Float[ArrayLike, ""] | float | int,
-    num_classes: Int[ArrayLike, ""] | int,
+    num_classes: Integer[ArrayLike, ""] | int,
     shots: Float[ArrayLike, ""] | float | int,
 ) -> Float[Array, ""]:
     """Bound on the error of the nearest of C class means, of `shots` samples each: 16 (C - 1)(1 + 2/shots) cdnv.

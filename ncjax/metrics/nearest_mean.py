@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, as_mask
 from ncjax.metrics.class_means import (
@@ -74,7 +74,7 @@ def nearest_class_mean(
 def ncc_error(
     stats: ClassStats,
     features: Float[ArrayLike, "n d"],
-    labels: Int[ArrayLike, " n"],
+    labels: Integer[ArrayLike, " n"],
     mask: Bool[ArrayLike, " n"] | None = None,
     nearest: Int[Array, " n"] | None = None,
 ) -> Float[Array, ""]:
@@ -110,7 +110,7 @@ def ncc_error(
 def held_out_report(
     stats: ClassStats,
     features: Float[ArrayLike, "n d"],
-    labels: Int[ArrayLike, " n"],
+    labels: Integer[ArrayLike, " n"],
     mask: Bool[ArrayLike, " n"] | None = None,
     distances: Float[Array, "C C"] | None = None,
 ) -> dict[str, Float[Array, ""]]:

@@ -6,7 +6,7 @@ from math import pi
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Integer, PRNGKeyArray
 
 from ncjax.metrics.arrays import ArrayLike, as_labels, as_mask
 from ncjax.metrics.class_means import highest_matmul
@@ -72,7 +72,7 @@ def poincare_constant(
 
 def class_poincare_constants(
     images: Float[ArrayLike, "n ..."],
-    labels: Int[ArrayLike, " n"],
+    labels: Integer[ArrayLike, " n"],
     num_classes: int,
     key: PRNGKeyArray,
     *,

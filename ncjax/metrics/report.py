@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Integer
 
 from ncjax.metrics.arrays import ArrayLike
 from ncjax.metrics.class_means import squared_distances
@@ -33,7 +33,7 @@ def collapse_report(
     kernel: Float[ArrayLike, "d C"] | None = None,
     bias: Float[ArrayLike, " C"] | None = None,
     features: Float[ArrayLike, "n d"] | None = None,
-    labels: Int[ArrayLike, " n"] | None = None,
+    labels: Integer[ArrayLike, " n"] | None = None,
 ) -> dict[str, Float[Array, ""]]:
     """Every measure of collapse that the inputs allow.
 
@@ -79,7 +79,7 @@ def collapse_report(
 
 def collapse_report_by_layer(
     taps: Mapping[str, Float[ArrayLike, "n ..."]],
-    labels: Int[ArrayLike, " n"],
+    labels: Integer[ArrayLike, " n"],
     num_classes: int,
     pooling: Literal["mean", "flatten"] = "mean",
     scatter: bool = False,
