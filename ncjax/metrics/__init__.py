@@ -2,7 +2,7 @@
 
 from ncjax.metrics.arrays import dropped_rows
 from ncjax.metrics.bootstrap import Interval, IntervalKind, bootstrap, bootstrap_splits, resample_within_classes
-from ncjax.metrics.class_means import squared_distances
+from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
 from ncjax.metrics.collapse import (
     between_variance,
@@ -72,6 +72,7 @@ __all__ = [
     "classify",
     "collapse_report",
     "collapse_report_by_layer",
+    "collapsed_to_a_point",
     "complexity_penalty",
     "dropped_rows",
     "first_layer_inequality",

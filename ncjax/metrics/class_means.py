@@ -134,6 +134,45 @@ def centred_means(stats: ClassStats) -> tuple[Float[Array, "C d"], Float[Array, 
 
 
 @jax.jit
+def collapsed_to_a_point(stats: ClassStats) -> Float[Array, ""]:
+    """Whether all class means coincide as far as the features' rounding lets one see: 1 where they do, else 0. O(C d).
+
+    So they do where the features say nothing, as those of a dead network: tr S_B is then at most eps^2 times the mean
+    of |m_c|^2, which is what one unit in the last place of every feature can make of equal means. All that is divided
+    by distances between classes is not a number there.
+
+    Args:
+        stats: Statistics, with or without a scatter matrix.
+
+    Returns:
+        A scalar, 0 or 1; not a number with fewer than two classes, or where a class mean is not a number.
+
+    Example:
+        >>> stats = ClassStats.from_batch(jnp.array([[0.1], [0.1], [0.1]]), jnp.array([0, 0, 1]), num_classes=2)
+        >>> float(collapsed_to_a_point(stats))
+        1.0
+    """
+    high, low = centred_means(stats)
+    between = mean_over_classes(stats, jnp.sum((high + low) ** 2, axis=-1))
+    rounding = jnp.finfo(high.dtype).eps ** 2 * mean_over_classes(stats, jnp.sum(stats.means**2, axis=-1))
+    value = (between <= rounding).astype(between.dtype)
+    return jnp.where((num_present(stats) >= 2) & ~jnp.isnan(between), value, jnp.nan)
+
+
+def between_only(stats: ClassStats, value: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The same number where it makes sense to divide by distances between classes, elsewhere not a number.
+
+    Args:
+        stats: Statistics by class.
+        value: Ratio to the variance between classes, or to distances between class means.
+
+    Returns:
+        `value`, or not a number with fewer than two classes and where all class means coincide.
+    """
+    return jnp.where(collapsed_to_a_point(stats) == 0, value, jnp.nan)
+
+
+@jax.jit
 def squared_distances(stats: ClassStats) -> Float[Array, "C C"]:
     """Squared distances between class means, by differences.
 

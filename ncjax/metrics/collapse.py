@@ -6,6 +6,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ncjax.metrics.class_means import (
+    between_only,
     centred_means,
     distinct_pairs,
     highest_matmul,
@@ -36,7 +37,8 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
         stats: Statistics with a scatter matrix.
 
     Returns:
-        A scalar without unit; zero at full collapse, not a number with fewer than two classes.
+        A scalar without unit; zero at full collapse, not a number with fewer than two classes, or where all class
+        means coincide.
 
     Raises:
         ValueError: The statistics were built without a scatter matrix.
@@ -54,7 +56,7 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
     basis = mean_basis(stats)
     projected = jnp.sum(highest_matmul(basis.dual, covariance) * basis.dual, axis=-1)
     # The C of the definition and the C of the pseudo-inverse cancel.
-    return _between_only(stats, jnp.sum(jnp.where(basis.kept, projected / basis.scale**2, 0)))
+    return between_only(stats, jnp.sum(jnp.where(basis.kept, projected / basis.scale**2, 0)))
 
 
 def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
@@ -64,7 +66,8 @@ def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
         stats: Statistics, with or without a scatter matrix.
 
     Returns:
-        A scalar without unit; not a number with fewer than two classes.
+        A scalar without unit; not a number with fewer than two classes, or where all class
+        means coincide.
 
     Source: Hui, Belkin, Nakkiran, "Limitations of neural collapse for understanding generalization in deep learning",
     2022, section 3.1, https://arxiv.org/abs/2202.08384
@@ -75,7 +78,7 @@ def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
         >>> f"{float(variance_ratio(class_stats(features, labels, num_classes=2))):.4f}"
         '0.2500'
     """
-    return _between_only(stats, jnp.sum(stats.within) / num_samples(stats) / between_variance(stats))
+    return between_only(stats, jnp.sum(stats.within) / num_samples(stats) / between_variance(stats))
 
 
 def between_variance(stats: ClassStats) -> Float[Array, ""]:
@@ -130,7 +133,8 @@ def cdnv(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Flo
         distances: [C, C] squared distances of the class means, where they are known already.
 
     Returns:
-        A scalar without unit; not a number with fewer than two classes.
+        A scalar without unit; not a number with fewer than two classes, or where all class
+        means coincide.
 
     Source: Galanti et al., ICLR 2022, definition 1, https://arxiv.org/abs/2112.15121; the NC of Munn, Dherin, Gonzalvo,
     NeurIPS 2024, https://arxiv.org/abs/2405.15706
@@ -141,7 +145,7 @@ def cdnv(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Flo
         >>> float(cdnv(class_stats(features, labels, num_classes=2)))
         0.0625
     """
-    return pair_mean(stats, jnp.where(distinct_pairs(stats), cdnv_matrix(stats, distances), 0))
+    return between_only(stats, pair_mean(stats, jnp.where(distinct_pairs(stats), cdnv_matrix(stats, distances), 0)))
 
 
 @jax.jit
@@ -157,7 +161,8 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
         stats: Statistics with a scatter matrix.
 
     Returns:
-        A scalar without unit; zero at full collapse, not a number with fewer than two classes.
+        A scalar without unit; zero at full collapse, not a number with fewer than two classes, or where all class
+        means coincide.
 
     Raises:
         ValueError: The statistics were built without a scatter matrix.
@@ -202,7 +207,7 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
     total = inner + jnp.diag(outer * unit_diagonal**2)
     uncollapsed = jnp.trace(jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(total), True), inner))
     rank = max_rank(stats)
-    return _between_only(stats, (rank - jnp.sum(basis.kept) + uncollapsed) / rank)
+    return between_only(stats, (rank - jnp.sum(basis.kept) + uncollapsed) / rank)
 
 
 def spectrum_within(stats: ClassStats) -> Float[Array, " d"]:
@@ -244,7 +249,3 @@ def spectrum_between(stats: ClassStats) -> Float[Array, " r"]:
     basis = mean_basis(stats)
     squares = basis.scale**2 * jnp.sum(basis.rows**2, axis=-1) / num_present(stats)
     return jnp.where(basis.kept, squares, 0)
-
-
-def _between_only(stats: ClassStats, value: Float[Array, ""]) -> Float[Array, ""]:
-    return jnp.where(num_present(stats) >= 2, value, jnp.nan)

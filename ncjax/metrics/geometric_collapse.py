@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_labels
-from ncjax.metrics.class_means import distinct_pairs, squared_distances
+from ncjax.metrics.class_means import between_only, distinct_pairs, squared_distances
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.collapse import cdnv
 
@@ -39,7 +39,8 @@ def geometric_collapse_tight(
         distances: [C, C] squared distances of the class means, where they are known already.
 
     Returns:
-        A scalar in inverse squared input units; not a number with fewer than two classes.
+        A scalar in inverse squared input units; not a number with fewer than two classes, or where all class
+        means coincide.
 
     Raises:
         ValueError: `class_complexity` does not fit the statistics.
@@ -60,7 +61,7 @@ def geometric_collapse_tight(
     complexity = jnp.where(known, complexity, 0).astype(stats.means.dtype)
     squares = jnp.where(pairs, squared_distances(stats) if distances is None else distances, 1)
     terms = jnp.where(pairs, (complexity[:, None] + complexity[None, :]) / (2 * squares), 0)
-    return jnp.sum(terms) / jnp.sum(pairs).astype(terms.dtype)
+    return between_only(stats, jnp.sum(terms) / jnp.sum(pairs).astype(terms.dtype))
 
 
 def geometric_collapse_pooled(
@@ -74,7 +75,8 @@ def geometric_collapse_pooled(
         distances: [C, C] squared distances of the class means, where they are known already.
 
     Returns:
-        A scalar in inverse squared input units; not a number with fewer than two classes.
+        A scalar in inverse squared input units; not a number with fewer than two classes, or where all class
+        means coincide.
 
     Source: Munn, Dherin, Gonzalvo, NeurIPS 2024, https://arxiv.org/abs/2405.15706
 
@@ -88,7 +90,7 @@ def geometric_collapse_pooled(
     squares = jnp.where(pairs, squared_distances(stats) if distances is None else distances, 1)
     total = jnp.sum(jnp.where(pairs, 1 / squares, 0)) / 2
     classes = jnp.sum(stats.counts > 0).astype(total.dtype)
-    return jnp.where(classes >= 2, jnp.asarray(complexity, total.dtype) * total / (classes - 1), jnp.nan)
+    return between_only(stats, jnp.asarray(complexity, total.dtype) * total / (classes - 1))
 
 
 def chain(

@@ -6,6 +6,7 @@ from jaxtyping import Array, Bool, Float, Int, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, as_mask
 from ncjax.metrics.class_means import (
+    between_only,
     centred_means,
     highest_matmul,
     mean_over_classes,
@@ -126,7 +127,8 @@ def held_out_report(
     Returns:
         `strong_variance`, the mean of |h - m_y|^2 over tr S_B of the train set (small under strong collapse, onto the
         own class's mean); `weak_variance`, the mean of min_c |h - m_c|^2 over the same (small under weak collapse, onto
-        any class's mean); `ncc_error`. Samples of a class without a mean do not count.
+        any class's mean); `ncc_error`. Samples of a class without a mean do not count. Where all class means
+        coincide, the two variances are not a number.
 
     Raises:
         ValueError: A shape or a concrete label does not fit.
@@ -146,7 +148,7 @@ def held_out_report(
     strong = lax.map(
         lambda row: jnp.sum(_deviation(stats, *row) ** 2), (features, own), batch_size=max(1, min(_ROWS, own.shape[0]))
     )
-    between = between_variance(stats)
+    between = between_only(stats, between_variance(stats))
     return {
         "strong_variance": _masked_mean(strong, counted) / between,
         "weak_variance": _masked_mean(weak, counted) / between,

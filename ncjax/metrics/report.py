@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
 from ncjax.metrics.arrays import ArrayLike
-from ncjax.metrics.class_means import squared_distances
+from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
 from ncjax.metrics.class_stats import ClassStats, class_stats
 from ncjax.metrics.collapse import cdnv, nc1, variance_ratio, vci
 from ncjax.metrics.nearest_mean import nc4, ncc_error, nearest_class_mean
@@ -45,7 +45,8 @@ def collapse_report(
         labels: [n] integers from 0 to C - 1.
 
     Returns:
-        Scalars by name.
+        Scalars by name. `collapsed_to_a_point` is 1 where all class means coincide: what compares with the distance
+        between classes is not a number then.
 
     Raises:
         ValueError: A shape or a concrete label does not fit.
@@ -54,12 +55,15 @@ def collapse_report(
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> report = collapse_report(class_stats(features, labels, num_classes=2))
         >>> sorted(report)  # doctest: +NORMALIZE_WHITESPACE
-        ['cdnv', 'nc1', 'nc2_equiangularity', 'nc2_equinorm', 'nc2_etf', 'nc2_maxangle', 'uniformity_inverse',
-        'uniformity_log',
-         'variance_ratio', 'vci']
+        ['cdnv', 'collapsed_to_a_point', 'nc1', 'nc2_equiangularity', 'nc2_equinorm', 'nc2_etf', 'nc2_maxangle',
+         'uniformity_inverse', 'uniformity_log', 'variance_ratio', 'vci']
     """
     distances = squared_distances(stats)
-    report = {"cdnv": cdnv(stats, distances), "variance_ratio": variance_ratio(stats)}
+    report = {
+        "collapsed_to_a_point": collapsed_to_a_point(stats),
+        "cdnv": cdnv(stats, distances),
+        "variance_ratio": variance_ratio(stats),
+    }
     if stats.scatter is not None:
         report |= {"nc1": nc1(stats), "vci": vci(stats)}
     report |= {name: measure(stats) for name, measure in _NC2.items()}

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from ncjax.metrics.arrays import ArrayLike, as_float
 from ncjax.metrics.class_means import (
+    between_only,
     centred_means,
     distinct_pairs,
     mean_over_classes,
@@ -206,7 +207,7 @@ def hyperspherical_uniformity(
 def _vectors(stats: ClassStats, kernel: ArrayLike | None = None) -> tuple[Float[Array, "C d"], Float[Array, "C d"]]:
     """Centred class means or the classifier's columns as rows, zero for absent classes: a pair of unit scale."""
     if kernel is None:
-        high, low = centred_means(stats)
+        high, low = (between_only(stats, part) for part in centred_means(stats))
     else:
         high = jnp.where(present(stats)[:, None], check_kernel(stats, kernel).T, 0)
         low = jnp.zeros_like(high)

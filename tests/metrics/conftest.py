@@ -7,7 +7,7 @@ import jax
 import pytest
 from jaxtyping import config
 
-_ROUNDING = ("test_class_stats", "test_collapse", "test_compensated")
+_ROUNDING = ("test_class_means", "test_class_stats", "test_collapse", "test_compensated")
 
 
 @pytest.fixture

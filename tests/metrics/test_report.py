@@ -6,6 +6,7 @@ from ncjax import metrics
 from tests import reference
 
 BY_STATS = {
+    "collapsed_to_a_point",
     "cdnv",
     "variance_ratio",
     "nc2_equinorm",
