@@ -1,7 +1,5 @@
 """Reads features that any framework saved with numpy.savez, and says one clear line where they do not fit."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,11 +50,14 @@ def read_features(path: Path) -> FeaturesFile:
       OSError: if the file cannot be read.
       ValueError: if it is no .npz file, lacks an array, or an array does not fit.
     """
-    arrays, unknown = _read_arrays(path)
+    from ncjax.transfer import read_npz
+
+    arrays, there = read_npz(path, _NAMES, "numpy.savez(path, features=…, labels=…)")
+    unknown = sorted(set(there) - set(_NAMES))
     notes = [f"not read: {_listed(unknown)}; the names read are {', '.join(_NAMES)}"] if unknown else []
-    splits = {"": _split(arrays, "")}
+    splits = {"": _split(arrays, "", there)}
     if "test_features" in arrays or "test_labels" in arrays:
-        splits["test_"] = _split(arrays, "test_")
+        splits["test_"] = _split(arrays, "test_", there)
         if splits["test_"][0].shape[1] != splits[""][0].shape[1]:
             raise ValueError(
                 f"test_features: got {splits['test_'][0].shape[1]} columns, expected the {splits[''][0].shape[1]} of "
@@ -89,34 +90,10 @@ def read_features(path: Path) -> FeaturesFile:
     return FeaturesFile(indexed[""], indexed.get("test_"), tuple(classes.tolist()), kernel, bias, layout, tuple(notes))
 
 
-def _read_arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
-    path.stat()
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: not an .npz file, expected one written by numpy.savez(path, features=…, labels=…)")
-    arrays: dict[str, np.ndarray] = {}
-    with np.load(path, allow_pickle=False) as archive:
-        for name in _NAMES:
-            if name in archive.files:
-                arrays[name] = _read_array(path, archive, name)
-        return arrays, sorted(set(archive.files) - set(_NAMES))
-
-
-def _read_array(path: Path, archive: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    try:
-        array = archive[name]
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        if "allow_pickle" in str(error):
-            raise ValueError(f"{name}: holds Python objects, which are never unpickled; expected numbers") from None
-        raise ValueError(f"{path}: {name} cannot be read ({error})") from None
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path}: {name} is no NumPy array")
-    return array
-
-
-def _split(arrays: Mapping[str, np.ndarray], prefix: str) -> Split:
+def _split(arrays: Mapping[str, np.ndarray], prefix: str, there: list[str]) -> Split:
     for name in (f"{prefix}features", f"{prefix}labels"):
         if name not in arrays:
-            raise ValueError(f"{name}: no such array in the file, which holds {_listed(sorted(arrays))}")
+            raise ValueError(f"{name}: no such array in the file, which holds {_listed(there) or 'nothing'}")
     features = _floats(arrays, f"{prefix}features", 2)
     if features.shape[1] == 0 or features.shape[0] == 0:
         raise ValueError(f"{prefix}features: got shape {features.shape}, expected at least one row and one column")

@@ -10,6 +10,8 @@ from typing import Any
 
 from absl import app, flags, logging
 
+from experiments.given_flags import once_each, refuse_empty
+
 # For a flag that other entry points have too: a process may import several of them.
 SHARED: Any = {"allow_override": True}
 
@@ -26,6 +28,8 @@ _WORTH_KEEPING = 0.2
 
 # The exit status of a run that ended because of what it was given, as for a wrong flag.
 BAD_INPUT = 2
+# Of a command that Ctrl-C ended, as shells have it: 128 and the number of the signal.
+INTERRUPTED = 130
 
 
 def run(main: Callable[[], None], first: Callable[[], None] | None = None, *, devices: bool = True) -> None:
@@ -98,16 +102,21 @@ def _devices() -> list[Any]:
 
 def _parse_flags(argv: list[str]) -> list[str]:
     def parse() -> list[str]:
+        expanded = [*argv[:1], *flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)]
         try:
-            return flags.FLAGS(argv)
+            rest: list[str] = flags.FLAGS(once_each(expanded))
         except (AttributeError, KeyError, TypeError) as error:
             # An override of a key that the config lacks, or of another type; a fault in the file itself is not caught.
             if not raised_by(error, "ml_collections"):
                 raise
+            from experiments.config_flag import unknown_key
+
             reason: object = error
             while isinstance(reason, Exception) and reason.args:
                 reason = reason.args[0]
-            raise ValueError(f"--config: {reason}") from None
+            raise ValueError(unknown_key(expanded) or f"--config: {reason}") from None
+        refuse_empty()
+        return rest
 
     return _guarded(parse)
 
@@ -123,6 +132,9 @@ def _guarded(call: Callable[[], Any]) -> Any:
             raise
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        print("stopped: SIGINT", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def raised_by(error: BaseException, package: str) -> bool:

@@ -5,6 +5,9 @@ python -m experiments.sweep --config=configs/quickstart.py --workdir=DIR [--conf
 The same command resumes a sweep that was interrupted; with more values on an axis, or more epochs, it runs what is
 missing. SIGTERM and Ctrl-C save at the next step and end the process with status 75, within 20 seconds.
 
+Every value of the config is a flag, as --config.train.epochs=8.0; given several times, the last counts. An axis is
+taken off by --config.sweep.l2=None.
+
 Several hosts: the same command on each with --distributed; outside clusters that JAX knows, also
 --coordinator=HOST:PORT --num_processes=N --process_id=I. Several machines: --launcher=ray [--ray.address=ADDRESS]
 [--ray.resources='{"TPU": 4}'].
@@ -17,11 +20,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from absl import flags
-from ml_collections import config_flags
 
 from experiments import launch
+from experiments.config_flag import asked_config, define_config
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "File of the experiment, e.g. configs/quickstart.py.")
+CONFIG = define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory or URL (gs://, s3://) for results.", **launch.SHARED)
 LAUNCHER = flags.DEFINE_enum("launcher", "local", ["local", "ray"], "Who runs the groups: this process, or Ray's.")
 RAY_ADDRESS = flags.DEFINE_string("ray.address", None, "Of a Ray cluster; by default Ray is started on this machine.")
@@ -82,13 +85,14 @@ def _workdir() -> contextlib.AbstractContextManager[Path]:
 def _run(workdir: Path) -> dict[str, Any]:
     from ncjax.sweep import run_sweep
 
+    config = asked_config(CONFIG)
     if LAUNCHER.value == "ray":
         from ncjax.sweep.ray_launcher import run_sweep_on_ray
 
         if DISTRIBUTED.value or PROFILE.value:
             raise ValueError("--launcher: ray goes with neither --distributed nor --profile")
-        return run_sweep_on_ray(CONFIG.value, workdir, RAY_ADDRESS.value, str(RAY_RESOURCES.value))
-    return run_sweep(CONFIG.value, workdir, int(PROFILE.value or 0))
+        return run_sweep_on_ray(config, workdir, RAY_ADDRESS.value, str(RAY_RESOURCES.value))
+    return run_sweep(config, workdir, int(PROFILE.value or 0))
 
 
 def _stop(line: str, status: int) -> NoReturn:

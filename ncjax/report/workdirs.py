@@ -1,7 +1,6 @@
 """Reads what sweeps left in their workdirs."""
 
 import dataclasses
-import json
 import math
 import warnings
 from collections.abc import Sequence
@@ -87,6 +86,7 @@ def read_states(workdirs: Sequence[Path], table: pd.DataFrame) -> list[SweepStat
         A state for each.
     """
     from ncjax.sweep import read_ledger
+    from ncjax.sweep.storage import read_object
 
     states = []
     for workdir in workdirs:
@@ -97,7 +97,9 @@ def read_states(workdirs: Sequence[Path], table: pd.DataFrame) -> list[SweepStat
         # An epoch is a whole number of steps, which may fall a little short of it.
         ended = int((own.groupby("run")["epoch"].max() >= _END * ledger.epochs[-1]).sum())
         summary = workdir / "summary.json"
-        seconds = json.loads(summary.read_text(encoding="utf-8"))["seconds"] if summary.is_file() else math.nan
+        seconds = read_object(summary).get("seconds") if summary.is_file() else math.nan
+        if not isinstance(seconds, int | float):
+            raise ValueError(f"{summary}: seconds is {seconds!r}, expected a number")
         states.append(SweepState(workdir.name or str(workdir), len(ledger.runs), ended, float(seconds)))
     return states
 
@@ -119,13 +121,15 @@ def read_descriptions(workdirs: Sequence[Path], name: str) -> dict[str, Any]:
         ...     read_descriptions([Path(folder)], "config.json")
         {'seed': 1}
     """
+    from ncjax.sweep.storage import read_object
+
     found: dict[str, Any] = {}
     for workdir in workdirs:
         path = workdir / name
         try:
-            found[str(workdir)] = json.loads(path.read_text(encoding="utf-8"))
+            found[str(workdir)] = read_object(path)
         except FileNotFoundError:
             warnings.warn(f"{path} is missing: the report is written without it", stacklevel=2)
-        except json.JSONDecodeError as error:
-            warnings.warn(f"{path} is not JSON ({error.msg}): the report is written without it", stacklevel=2)
+        except ValueError as error:
+            warnings.warn(f"{error}: the report is written without it", stacklevel=2)
     return found if len(workdirs) > 1 else next(iter(found.values()), {})

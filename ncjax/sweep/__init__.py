@@ -1,9 +1,10 @@
 """Sweeps: a grid of runs, advanced by compiled programs, measured into one results table."""
 
+from ncjax.sweep.axes import AXES
 from ncjax.sweep.checkpoints import GroupCheckpoints
 from ncjax.sweep.config import SWEEP_AXES, SweepPlan, default_config, read_config
 from ncjax.sweep.environment import count_compilations, environment, peak_memory_bytes
-from ncjax.sweep.grid import Run, expand, groups
+from ncjax.sweep.grid import Run, expand, groups, swept_axes
 from ncjax.sweep.ledger import Ledger, read_ledger
 from ncjax.sweep.local import run_sweep
 from ncjax.sweep.program import (
@@ -23,6 +24,7 @@ from ncjax.sweep.states import TrainedRun, read_run, read_runs
 from ncjax.sweep.workdir import check_workdir, claim_workdir, is_running
 
 __all__ = [
+    "AXES",
     "STOPPED",
     "SWEEP_AXES",
     "GroupCheckpoints",
@@ -58,4 +60,5 @@ __all__ = [
     "resolve_sharing",
     "run_sweep",
     "stack_runs",
+    "swept_axes",
 ]

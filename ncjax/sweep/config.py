@@ -199,6 +199,7 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
       Traceback (most recent call last):
       ValueError: config.train.epochs: got -1.0, expected a number above 0
     """
+    _check_keys(default_config(), config, "config")
     train, options = config.train, config.measure
     _at_least(config, "train.epochs", 0, strictly=True)
     _at_least(config, "measure.checkpoints", 2)
@@ -257,6 +258,15 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
     )
 
 
+def _check_keys(wanted: ml_collections.ConfigDict, there: Any, place: str) -> None:
+    """Makes sure that a config begins as the default does; a section of several sweeps may hold more."""
+    for key, value in wanted.items():
+        if not isinstance(there, ml_collections.ConfigDict) or key not in there:
+            raise ValueError(f"{place}.{key}: missing; expected a config that begins as ncjax.sweep.default_config()")
+        if isinstance(value, ml_collections.ConfigDict):
+            _check_keys(value, there[key], f"{place}.{key}")
+
+
 def _check_measure(options: ml_collections.ConfigDict, runs: tuple[Run, ...]) -> None:
     """Refuses what cannot be measured of the networks in question."""
     other = sorted({run.model.name for run in runs} - {"mlp"})
@@ -285,7 +295,8 @@ def _named(key: str, make: Any, section: ml_collections.ConfigDict) -> Any:
 
 def _at_least(config: ml_collections.ConfigDict, key: str, least: float | int, strictly: bool = False) -> None:
     value = _get(config, key)
-    if not math.isfinite(value) or not (value > least if strictly else value >= least):
+    is_number = isinstance(value, int | float) and math.isfinite(value)
+    if not is_number or not (value > least if strictly else value >= least):
         expected = f"a number above {least}" if strictly else f"at least {least}"
         raise ValueError(f"config.{key}: got {value}, expected {expected}")
 

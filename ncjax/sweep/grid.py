@@ -1,7 +1,7 @@
 """The grid of runs that a config asks for, and its division into groups that share a compiled program."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -111,21 +111,51 @@ def expand(config: ml_collections.ConfigDict) -> tuple[Run, ...]:
       >>> [run.columns()["sweep"] for run in expand(config) if run.seed == 3]
       ['rates+strengths', 'rates', 'strengths']
     """
+    # Also where every run has another value: a wrong one would come into force when the axis is taken off.
+    for name, axis in AXES.items():
+        checked(axis.home, name, _value(config, axis.home))
     found: dict[Run, list[str]] = {}
+    for name, point in _points(config):
+        found.setdefault(_run(config, point), []).extend([name] if name else [])
+    return tuple(
+        dataclasses.replace(run, index=index, sweeps=tuple(dict.fromkeys(names)))
+        for index, (run, names) in enumerate(found.items())
+    )
+
+
+def swept_axes(config: ml_collections.ConfigDict) -> frozenset[str]:
+    """Axes that every run of a config takes from a sweep, so that their values elsewhere in it have no effect.
+
+    Args:
+      config: of a sweep.
+
+    Returns:
+      Names of axes.
+
+    Raises:
+      ValueError: if the sweeps are wrong, as ``expand`` says.
+
+    Example:
+      >>> from ncjax.sweep import default_config
+      >>> config = default_config()
+      >>> config.sweep.points = ({"l2": 0.1, "momentum": 0.9}, {"l2": 0.0})
+      >>> swept_axes(config)
+      frozenset({'l2'})
+    """
+    return frozenset.intersection(*(frozenset(point) for _, point in _points(config)))
+
+
+def _points(config: ml_collections.ConfigDict) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every point of every sweep, with the sweep's name where there are several."""
     common = {"sweep": config.sweep.to_dict()}
     for name, section in config.sweeps.items():
         if not hasattr(section, "to_dict"):
             raise ValueError(f"config.sweeps.{name}: got {section!r}, expected a dict from axes to their values")
         if "+" in name:
             raise ValueError(f"config.sweeps: got the name {name!r}, expected one without '+', which joins names")
-        for point in span({f"sweeps.{name}": section.to_dict(), **common}):
-            found.setdefault(_run(config, point), []).append(name)
+        yield from ((name, point) for point in span({f"sweeps.{name}": section.to_dict(), **common}))
     if not config.sweeps:
-        found = {_run(config, point): [] for point in span(common)}
-    return tuple(
-        dataclasses.replace(run, index=index, sweeps=tuple(dict.fromkeys(names)))
-        for index, (run, names) in enumerate(found.items())
-    )
+        yield from (("", point) for point in span(common))
 
 
 def groups(runs: Iterable[Run]) -> list[tuple[Run, ...]]:

@@ -9,7 +9,7 @@ from typing import Any
 from ncjax.sweep.config import SweepPlan
 from ncjax.sweep.grid import Run, groups
 from ncjax.sweep.schedule import checkpoint_epochs
-from ncjax.sweep.storage import write_json
+from ncjax.sweep.storage import read_object, write_json
 
 FILE_NAME = "runs.json"
 
@@ -138,13 +138,30 @@ def read_ledger(workdir: Path) -> Ledger | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        divided = {
-            int(number): Members(tuple(group["runs"]), group["size"]) for number, group in content["groups"].items()
-        }
-        return Ledger(tuple(content["epochs"]), tuple(content["runs"]), divided)
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"--workdir: {path} is not a list of runs ({error!r}); expected a new directory") from None
+        return _ledger(read_object(path))
+    except ValueError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise ValueError(f"--workdir: {path}: {reason}; restore the file or use a new directory") from None
+
+
+def _ledger(content: dict[str, Any]) -> Ledger:
+    """A ledger from what its file holds, every part of which is checked."""
+    epochs, runs, found = (content.get(name) for name in ("epochs", "runs", "groups"))
+    if not isinstance(epochs, list) or not epochs or not all(isinstance(each, int | float) for each in epochs):
+        raise ValueError("epochs is no list of numbers")
+    if not isinstance(runs, list) or not all(isinstance(each, dict) for each in runs):
+        raise ValueError("runs is no list of objects")
+    if not isinstance(found, dict):
+        raise ValueError("groups is no object")
+    divided = {}
+    for number, group in found.items():
+        members = group.get("runs") if isinstance(group, dict) else None
+        if not number.isdecimal() or not isinstance(members, list) or type(group.get("size")) is not int:
+            raise ValueError(f"groups: {number} is no group")
+        if not members or not all(type(run) is int and 0 <= run < len(runs) for run in members):
+            raise ValueError(f"groups: {number} has runs that are not among the {len(runs)}")
+        divided[int(number)] = Members(tuple(members), group["size"])
+    return Ledger(tuple(epochs), tuple(runs), divided)
 
 
 def write_ledger(workdir: Path, ledger: Ledger) -> None:

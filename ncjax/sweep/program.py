@@ -137,8 +137,9 @@ def resolve_batch_devices(batch_devices: int, num_runs: int, batch_size: int, ma
                 f"config.mesh.batch: got {batch_devices}, expected a divisor of the batch size {batch_size}"
             )
         return batch_devices
+    # More devices than there are, which make_mesh refuses, leave none free.
     free = len(jax.devices()) // min(num_runs, max_devices or len(jax.devices()))
-    most = min(free, max(1, batch_size // _WORTH_SAMPLES))
+    most = min(max(free, 1), max(1, batch_size // _WORTH_SAMPLES))
     return max(devices for devices in range(1, most + 1) if batch_size % devices == 0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ncjax.sweep.storage import replace_text
+from ncjax.sweep.storage import parse_object, replace_text
 
 FILE_NAME = "results.jsonl"
 
@@ -25,9 +25,9 @@ def append_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     Example:
       >>> import tempfile
       >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
-      >>> append_rows(path, [{"run": 0, "train/loss": float("nan")}])
+      >>> append_rows(path, [{"run": 0, "step": 8, "train/loss": float("nan")}])
       >>> path.read_text()
-      '{"run": 0, "train/loss": null}\n'
+      '{"run": 0, "step": 8, "train/loss": null}\n'
     """
     text = _lines(rows)
     with path.open("a", encoding="utf-8") as file:
@@ -47,7 +47,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
     Raises:
       FileNotFoundError: if there is no table.
-      ValueError: if a line other than the last is not JSON.
+      ValueError: if a line is no row, naming it; a last line without an end may be part of one.
 
     Example:
       >>> import tempfile
@@ -73,7 +73,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
 
     Raises:
       FileNotFoundError: if there is no table.
-      ValueError: if it is empty or a line is not JSON.
+      ValueError: if it is empty or a line is no row.
 
     Example:
       >>> import tempfile
@@ -102,10 +102,10 @@ def keep_rows(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     Example:
       >>> import tempfile
       >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
-      >>> append_rows(path, [{"run": 0}, {"run": 1}])
+      >>> append_rows(path, [{"run": 0, "step": 8}, {"run": 1, "step": 8}])
       >>> keep_rows(path, lambda row: row["run"] == 1)
       >>> read_rows(path)
-      [{'run': 1}]
+      [{'run': 1, 'step': 8}]
     """
     if not path.is_file():
         return
@@ -140,17 +140,26 @@ def _parse(path: Path) -> tuple[list[dict[str, Any]], bool]:
     """The rows of a table, and whether its last line is cut off."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no results table here; expected one written by experiments.sweep")
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    rows = []
+    content = path.read_bytes()
+    lines = content.splitlines()
+    rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number < len(lines):
-                raise ValueError(f"{path}: line {number} is not JSON ({error.msg})") from None
+            row = parse_object(line, f"{path}: line {number}")
+        except ValueError:
+            # What is cut off of an object is no JSON; anything else was never a row.
+            if number < len(lines) or content.endswith(b"\n") or not line.startswith(b"{"):
+                raise
+            return rows, True
+        for name in ("run", "step"):
+            if type(row.get(name)) is not int:
+                raise ValueError(
+                    f"{path}: line {number}: {name} is {row.get(name)!r}, expected a whole number, as in each row of a "
+                    f"results table"
+                )
+        rows.append(row)
     # A row whose newline is missing was cut off too: what is appended next would stand on its line.
-    return rows, bool(text) and not text.endswith("\n") if len(rows) == len(lines) else True
+    return rows, bool(content) and not content.endswith(b"\n")
 
 
 def _lines(rows: Iterable[dict[str, Any]]) -> str:

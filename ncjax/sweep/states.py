@@ -1,7 +1,6 @@
 """The trained networks that a sweep leaves behind: the newest state of each run."""
 
 import functools
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from ncjax.sweep.group import Group
 from ncjax.sweep.ledger import read_ledger
 from ncjax.sweep.prepared import prepare
 from ncjax.sweep.program import init_group, stack_runs
+from ncjax.sweep.storage import read_object
 from ncjax.training import RunState, map_chunks
 
 
@@ -138,10 +138,14 @@ def _read_group(group: Group, workdir: Path) -> tuple[Group, int, RunState]:
 
 def _read_config(workdir: Path) -> ml_collections.ConfigDict:
     """The config that a workdir describes."""
-    config = default_config()
-    content = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+    config, path = default_config(), workdir / "config.json"
+    content = read_object(path)
     with config.ignore_type():
-        config.update(_tuples(content))
+        try:
+            config.update(_tuples(content))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"--workdir: {path}: {reason}; restore the file") from None
     return config
 
 

@@ -69,6 +69,59 @@ def replace_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     scratch.replace(path)
 
 
+def read_object(path: Path) -> dict[str, Any]:
+    """Reads a JSON file that holds an object, as ``write_json`` writes it.
+
+    Args:
+      path: of the file.
+
+    Returns:
+      The object.
+
+    Raises:
+      OSError: if the file cannot be read.
+      ValueError: if it holds anything else; one line that names the file and the place.
+
+    Example:
+      >>> import tempfile
+      >>> path = Path(tempfile.mkdtemp()) / "facts.json"
+      >>> path.write_text("[]")
+      2
+      >>> read_object(path)
+      Traceback (most recent call last):
+      ValueError: ...facts.json: holds a list, expected an object
+    """
+    return parse_object(path.read_bytes(), str(path))
+
+
+def parse_object(content: bytes, name: str) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Args:
+      content: UTF-8.
+      name: of the file, and the line in it if it has many.
+
+    Returns:
+      The object.
+
+    Raises:
+      ValueError: if it is anything else.
+    """
+    try:
+        found = json.loads(content)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}: " if b"\n" in content.strip() else ""
+        raise ValueError(f"{name}: {place}is not JSON ({error.msg})") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name}: is not JSON (byte {error.start} is not UTF-8)") from None
+    except RecursionError:
+        raise ValueError(f"{name}: is nested too deeply, expected an object") from None
+    if not isinstance(found, dict):
+        kind = "null" if found is None else f"a {type(found).__name__}"
+        raise ValueError(f"{name}: holds {kind}, expected an object")
+    return found
+
+
 @contextlib.contextmanager
 def naming_a_full_disk(directory: Path) -> Iterator[None]:
     """Turns the many errors of a full disk inside a ``with`` block into one line.

@@ -18,7 +18,7 @@ from ncjax.sweep.axes import AXES
 from ncjax.sweep.config import default_config
 from ncjax.sweep.environment import environment
 from ncjax.sweep.ledger import Ledger, write_ledger
-from ncjax.sweep.storage import write_json
+from ncjax.sweep.storage import read_object, write_json
 
 
 def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
@@ -44,14 +44,14 @@ def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
     path = workdir / "config.json"
     if workdir.parts[:1] and workdir.parts[0].endswith(":") and not workdir.drive:
         raise ValueError(f"--workdir: got {workdir}, expected a path; ncjax.sweep.cloud.writing makes one of a URL")
+    nearest = next(place for place in (workdir, *workdir.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"--workdir: got {workdir}, but {nearest} is a file, expected a directory or a new name")
     if not path.is_file():
         if (workdir / results.FILE_NAME).exists():
             raise ValueError(f"--workdir: {workdir} holds results but no config.json; expected a new directory")
         return
-    try:
-        stored = _flat(json.loads(path.read_text(encoding="utf-8")))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"--workdir: {path} is not JSON ({error.msg}); expected a new directory") from None
+    stored = _flat(_own(path, {}))
     ours = _flat(_plain(config))
     theirs = _flat(_plain(default_config())) | stored
     for key in sorted(stored.keys() | ours.keys()):
@@ -61,6 +61,21 @@ def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
                 f"--workdir: {workdir} holds a sweep with config.{key}={before}, this one has {now}; expected the same "
                 f"config, one that extends it (more values on an axis, more epochs) or a new directory"
             )
+
+
+def _own(path: Path, like: dict[str, Any], needed: str | None = None) -> dict[str, Any]:
+    """What a file that describes the sweep holds; of some values ``like`` gives the kind, and the value if it lacks."""
+    try:
+        content = read_object(path)
+        if needed is not None and needed not in content:
+            raise ValueError(f"{path}: lacks {needed}")
+        for key, example in like.items():
+            kind = (int, float) if isinstance(example, float) else type(example)
+            if not isinstance(content.setdefault(key, example), kind):
+                raise ValueError(f"{path}: {key} is {content[key]!r}, expected something like {example!r}")
+    except ValueError as error:
+        raise ValueError(f"--workdir: {error}; restore the file or use a new directory") from None
+    return content
 
 
 def _plain(config: ml_collections.ConfigDict) -> Any:
@@ -157,18 +172,15 @@ def claim_workdir(config: ml_collections.ConfigDict, workdir: Path, dataset: Dat
     """
     description = describe_data(dataset)
     data_path, environment_path = workdir / "data.json", workdir / "environment.json"
-    if (
-        data_path.is_file()
-        and (before := json.loads(data_path.read_text(encoding="utf-8"))["sha256"]) != (description["sha256"])
-    ):
+    if data_path.is_file() and (before := _own(data_path, {"sha256": ""}, "sha256")["sha256"]) != description["sha256"]:
         raise ValueError(
             f"--workdir: {workdir} holds a sweep on {dataset.name} with sha256 {before[:12]}…, this is "
             f"{description['sha256'][:12]}…; expected the same images and labels or a new directory"
         )
     present = environment()
     if environment_path.is_file():
-        first = json.loads(environment_path.read_text(encoding="utf-8"))
-        known = [first, *first.get("resumed_in", [])]
+        first = _own(environment_path, {"resumed_in": []})
+        known = [each for each in (first, *first["resumed_in"]) if isinstance(each, dict)]
         if not any(all(env.get(key) == present[key] for key in present if key != "command") for env in known):
             write_json(environment_path, {**first, "resumed_in": [*known[1:], present]})
     else:
@@ -191,7 +203,7 @@ def add_to_summary(workdir: Path, costs: dict[str, float], facts: dict[str, int]
       What the file holds now.
     """
     path = workdir / "summary.json"
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    before = _own(path, dict.fromkeys(("peak_memory_bytes", *costs), 0.0)) if path.is_file() else {}
     summary: dict[str, Any] = {name: round(before.get(name, 0) + cost, 1) for name, cost in costs.items()}
     peak = max(before.get("peak_memory_bytes", 0), facts["peak_memory_bytes"])
     summary |= {**facts, "peak_memory_bytes": peak}

@@ -24,6 +24,7 @@ from ncjax.transfer.episodes import (
 from ncjax.transfer.heads import HEADS, Head, IterativeHead, NearestMean, NearestMeanCosine, Ridge, find_head
 from ncjax.transfer.logistic import LogisticRegression
 from ncjax.transfer.minimise import Minimum, minimise
+from ncjax.transfer.npz import read_npz
 from ncjax.transfer.probes import PROBE_L2, ProbeResult, knn_accuracy, linear_probe
 from ncjax.transfer.selection import RIDGE_HEADS, ChosenHead, choose_head
 from ncjax.transfer.svm import LinearSVM
@@ -62,6 +63,7 @@ __all__ = [
     "linear_probe",
     "minimise",
     "read_episodes",
+    "read_npz",
     "sample_episode",
     "sample_episodes",
     "write_episodes",

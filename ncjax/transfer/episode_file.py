@@ -1,7 +1,6 @@
 """Fixed episodes in a file, so that several programs can be measured on the same ones."""
 
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ncjax.transfer.episodes import ArrayLike, Episodes
+from ncjax.transfer.npz import read_npz
 
 _NAMES = ("support", "query")
 
@@ -114,19 +114,15 @@ def _kind(path: Path) -> str:
 
 
 def _read_npz(path: Path) -> Mapping[str, object]:
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: not an .npz file, expected one written by numpy.savez(path, support=…, query=…)")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files if name in _NAMES}
-    except (ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: cannot be read ({error})") from None
+    arrays, there = read_npz(path, _NAMES, "numpy.savez(path, support=…, query=…)")
+    # By their names alone, for the message where one is missing.
+    return {**dict.fromkeys(there), **arrays}
 
 
 def _read_json(path: Path) -> Mapping[str, object]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON ({error})") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected an object with support and query, got a {type(content).__name__}")

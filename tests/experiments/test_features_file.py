@@ -71,6 +71,8 @@ def test_what_a_reader_has_to_know_is_noted(tmp_path, arrays, note):
     ("arrays", "message"),
     [
         ({"features": FEATURES}, "labels: no such array in the file, which holds features"),
+        ({"x": FEATURES, "y": LABELS}, "features: no such array in the file, which holds x, y"),
+        ({}, "features: no such array in the file, which holds nothing"),
         ({"labels": LABELS}, "features: no such array in the file, which holds labels"),
         ({**GOOD, "test_features": FEATURES}, "test_labels: no such array"),
         ({**GOOD, "labels": LABELS.astype(object)}, "labels: holds Python objects, which are never unpickled"),

@@ -57,7 +57,7 @@ def test_a_report_of_a_sweep_writes_its_figures(finished):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--config.sweep.lerning_rate=(0.1,)"], 'Did you mean "learning_rate"'),
+        (["--config.sweep.lerning_rate=(0.1,)"], "did you mean 'learning_rate'?"),
         (["--config.train.epochs=abc"], "--config.train.epochs=abc"),
         (["--config.transfer.ways=9"], "config.transfer.ways: 9 is more than the 3 classes"),
         (["--platform=tpu"], "--platform: got tpu, but this JAX finds only cpu"),

@@ -40,7 +40,7 @@ def test_a_workdir_without_results_is_an_error(tmp_path: Path) -> None:
         read_tables([tmp_path])
 
 
-@pytest.mark.parametrize(("text", "message"), [(None, "config.json is missing"), ("{", "config.json is not JSON")])
+@pytest.mark.parametrize(("text", "message"), [(None, "config.json is missing"), ("{", "config.json: is not JSON")])
 def test_a_description_that_cannot_be_read_is_left_out_with_a_warning(
     tmp_path: Path, text: str | None, message: str
 ) -> None:

@@ -78,11 +78,12 @@ def live(workdir, changes=None):
 def command(workdir):
     """Starts the sweep as a user does."""
     flags = [f"--config.{name}={value}" for name, value in FLAGS.items() if value is not None]
-    cleared = ["--config.sweep.l2=(0.0,)", "--config.sweep.seed=(0,)"]
+    cleared = ["--config.sweep.l2=None", "--config.sweep.seed=None"]
     line = [sys.executable, "-m", "experiments.sweep", "--config=configs/quickstart.py", f"--workdir={workdir}"]
     with workdir.with_suffix(".log").open("a") as log:
-        extra = ["--config.model.norm=standard", "--config.train.batch_size=32"]
-        return subprocess.Popen([*line, *flags, *cleared, *extra], cwd=ROOT, stdout=log, stderr=log).pid
+        return subprocess.Popen(
+            [*line, *flags, *cleared, "--config.model.norm=standard"], cwd=ROOT, stdout=log, stderr=log
+        ).pid
 
 
 def reached(phase, workdir, rows_before):

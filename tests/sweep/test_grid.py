@@ -25,6 +25,14 @@ def test_an_axis_that_is_not_swept_takes_its_value_from_the_training_section():
     assert expand(config)[0].columns()["l2"] == 0.25
 
 
+def test_a_value_is_checked_even_where_every_run_has_another():
+    config = default_config()
+    config.train.learning_rate = -1.0
+    config.sweep.learning_rate = (0.1,)
+    with pytest.raises(ValueError, match=r"config.train.learning_rate: got -1.0, expected a number above 0"):
+        expand(config)
+
+
 def test_only_what_changes_shapes_divides_the_grid():
     config = default_config()
     config.sweep.learning_rate = (0.1, 0.2)

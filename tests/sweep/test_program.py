@@ -4,7 +4,15 @@ import jax
 import numpy as np
 import pytest
 
-from ncjax.sweep import ProgramSpec, advance_group, count_compilations, init_group, make_mesh, stack_runs
+from ncjax.sweep import (
+    ProgramSpec,
+    advance_group,
+    count_compilations,
+    init_group,
+    make_mesh,
+    resolve_batch_devices,
+    stack_runs,
+)
 from ncjax.training import Hyper, MeasureSpec
 
 RUNS = [(Hyper(learning_rate=rate), seed) for rate in (0.05, 0.2) for seed in (0, 1)]
@@ -80,6 +88,10 @@ def test_compilations_do_not_grow_with_rates_seeds_or_checkpoints(spec, inputs, 
     with count_compilations() as compilations:
         train(spec, inputs, others, slices=(1, 2, 3, 1))
     assert compilations.count == 0
+
+
+def test_no_device_is_left_free_where_more_are_asked_for_than_there_are():
+    assert resolve_batch_devices(0, num_runs=16, batch_size=256, max_devices=16) == 1
 
 
 def test_more_devices_than_there_are_is_an_error():

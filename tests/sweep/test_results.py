@@ -14,26 +14,26 @@ def test_numbers_survive_and_what_is_not_finite_becomes_null(tmp_path):
 
 def test_a_line_cut_off_by_a_crash_is_left_out_with_a_warning(tmp_path):
     path = tmp_path / "results.jsonl"
-    append_rows(path, [{"run": 0}, {"run": 1}])
+    append_rows(path, [{"run": 0, "step": 1}, {"run": 1, "step": 1}])
     path.write_text(path.read_text()[:-4])
     with pytest.warns(UserWarning, match="last line is cut off"):
-        assert read_rows(path) == [{"run": 0}]
+        assert read_rows(path) == [{"run": 0, "step": 1}]
 
 
 def test_a_damaged_line_in_the_middle_is_an_error_that_names_it(tmp_path):
     path = tmp_path / "results.jsonl"
-    path.write_text('{"run": 0}\n{"run"\n{"run": 2}\n')
-    with pytest.raises(ValueError, match="line 2 is not JSON"):
+    path.write_text('{"run": 0, "step": 1}\n{"run"\n{"run": 2, "step": 1}\n')
+    with pytest.raises(ValueError, match="line 2: is not JSON"):
         read_rows(path)
 
 
 def test_rewriting_drops_rows_and_a_cut_off_line(tmp_path):
     path = tmp_path / "results.jsonl"
-    append_rows(path, [{"run": 0}, {"run": 1}])
+    append_rows(path, [{"run": 0, "step": 1}, {"run": 1, "step": 1}])
     with path.open("a") as file:
         file.write('{"run": 2, "tr')
     keep_rows(path, lambda row: row["run"] == 1)
-    assert path.read_text() == '{"run": 1}\n'
+    assert path.read_text() == '{"run": 1, "step": 1}\n'
     assert [p.name for p in tmp_path.iterdir()] == ["results.jsonl"]
 
 
