@@ -146,30 +146,11 @@ def _classifier(arrays: Mapping[str, np.ndarray], dim: int) -> tuple[np.ndarray 
 
 
 def _sample_notes(name: str, split: Split, classes: np.ndarray) -> list[str]:
+    from ncjax.metrics import caveats
+
     features, labels = split
-    (rows, dim), count = features.shape, len(classes)
-    counts = np.bincount(labels, minlength=count)
-    present = int((counts > 0).sum())
-    notes = []
-    if present < count:
-        notes.append(f"{name}: no sample of class {_listed(classes[counts == 0])}; absent classes take part in no mean")
-    if present < 2:
-        notes.append(f"{name}: one class only; what compares classes is not a number")
-    if (counts == 1).any():
-        notes.append(
-            f"{name}: one sample only of class {_listed(classes[counts == 1])}; without variance within, it "
-            "lowers cdnv, nc1, vci and variance_ratio"
-        )
-    if dim < present - 1:
-        notes.append(
-            f"{name}: {dim} features cannot hold a simplex of {present} classes, which takes {present - 1}; nc2_etf "
-            "and nc2_maxangle cannot reach 0, and nc1 and vci are taken on rank d"
-        )
-    if rows < dim + present:
-        notes.append(
-            f"{name}: {rows} samples in {dim} dimensions; vci says nothing about the distribution with fewer than d + C"
-        )
-    return notes
+    counts = np.bincount(labels, minlength=len(classes))
+    return [f"{name}: {sentence}" for sentence in caveats(counts, features.shape[1], classes)]
 
 
 def _square_kernel_note(split: Split, kernel: np.ndarray, bias: np.ndarray | None) -> str:

@@ -78,8 +78,8 @@ def measure_features(file: FeaturesFile, num_resamples: int = 0, seed: int = 0) 
 
     Returns:
       What JSON can hold: sizes, notes, `metrics` by name, and `intervals` by name where asked for. The names are those
-      of `ncjax.metrics.collapse_report`, after "train/" and "test/" if there is a test split; "test/ncc_error" is taken
-      with train means. A number that is not finite is null, and a note names it.
+      of `ncjax.metrics.train_test_report`, without "train/" if there is no test split. A number that is not finite is
+      null, and a note names it.
     """
     import jax
 
@@ -103,6 +103,8 @@ def measure_features(file: FeaturesFile, num_resamples: int = 0, seed: int = 0) 
             values = jax.jit(statistic)(*splits)
         measured = {name: _plain(value) for name, value in values.items()}
     notes = list(file.notes)
+    if file.kernel is not None and file.bias is None:
+        notes.append("bias: none in the file, so nc4 and error are left out; zeros say that the classifier has none")
     unknown = [name for name, value in measured.items() if value is None]
     if unknown:
         notes.append("not finite, written as null: " + ", ".join(unknown))
@@ -143,7 +145,7 @@ def measure_run(workdir: Path, run: int, num_resamples: int = 0, seed: int = 0) 
     """
     import jax
 
-    from ncjax import models
+    from ncjax import metrics, models
     from ncjax.sweep import read_run
 
     trained = read_run(workdir, run)
@@ -152,7 +154,12 @@ def measure_run(workdir: Path, run: int, num_resamples: int = 0, seed: int = 0) 
     )
     weights = models.classifier_weights(jax.device_put(trained.state.variables))
     kernel, bias = map(np.asarray, weights)
-    file = FeaturesFile(train, test, tuple(range(kernel.shape[1])), kernel, bias, None, ())
+    notes = [
+        f"{name}: {sentence}"
+        for name, (features, labels) in (("train", train), ("test", test))
+        for sentence in metrics.caveats(np.bincount(labels, minlength=kernel.shape[1]), features.shape[1])
+    ]
+    file = FeaturesFile(train, test, tuple(range(kernel.shape[1])), kernel, bias, None, tuple(notes))
     place = {"workdir": str(workdir), "run": run, "step": trained.step, **trained.settings}
     return {**place, **measure_features(file, num_resamples, seed)}
 
@@ -214,18 +221,8 @@ def table(result: dict[str, Any]) -> str:
 def _measures(train: Split, test: Split | None = None, *, kernel: Any, bias: Any, num_classes: int) -> dict[str, Any]:
     from ncjax import metrics
 
-    def report(split: Split) -> tuple[Any, dict[str, Any]]:
-        stats = metrics.class_stats(*split, num_classes)
-        return stats, metrics.collapse_report(stats, kernel, bias, *split)
-
-    train_stats, train_report = report(train)
-    if test is None:
-        return train_report
-    test_report = report(test)[1] | metrics.held_out_report(train_stats, *test)
-    return {
-        **{f"train/{name}": value for name, value in train_report.items()},
-        **{f"test/{name}": value for name, value in test_report.items()},
-    }
+    report = metrics.train_test_report(*train, num_classes, test=test, kernel=kernel, bias=bias)
+    return report if test is not None else {name.removeprefix("train/"): value for name, value in report.items()}
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from ncjax.metrics.arrays import dropped_rows
 from ncjax.metrics.bootstrap import Interval, IntervalKind, bootstrap, bootstrap_splits, resample_within_classes
+from ncjax.metrics.caveats import caveats
 from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
 from ncjax.metrics.collapse import (
@@ -47,6 +48,7 @@ from ncjax.metrics.simplex import (
     nc2_maxangle,
     nc3,
 )
+from ncjax.metrics.train_test import train_test_report
 
 __all__ = [
     "Chain",
@@ -62,6 +64,7 @@ __all__ = [
     "between_variance",
     "bootstrap",
     "bootstrap_splits",
+    "caveats",
     "cdnv",
     "cdnv_matrix",
     "chain",
@@ -103,6 +106,7 @@ __all__ = [
     "spectrum_between",
     "spectrum_within",
     "squared_distances",
+    "train_test_report",
     "variance_ratio",
     "vci",
 ]

@@ -113,7 +113,7 @@ def held_out_report(
     features: Float[ArrayLike, "n d"],
     labels: Integer[ArrayLike, " n"],
     mask: Bool[ArrayLike, " n"] | None = None,
-    distances: Float[Array, "C C"] | None = None,
+    nearest: tuple[Int[Array, " n"], Float[Array, " n"]] | None = None,
 ) -> dict[str, Float[Array, ""]]:
     """Collapse of held-out features onto the train set's class means. O(n C d).
 
@@ -122,7 +122,7 @@ def held_out_report(
         features: [n, d] floats of the held-out split.
         labels: [n] integers from 0 to C - 1.
         mask: [n] booleans; rows where it is false do not count.
-        distances: [C, C] squared distances of the train class means, where they are known already.
+        nearest: What `nearest_class_mean` returns, where it is known already.
 
     Returns:
         `strong_variance`, the mean of |h - m_y|^2 over tr S_B of the train set (small under strong collapse, onto the
@@ -144,7 +144,7 @@ def held_out_report(
     """
     features = _check_features(stats, features)
     own, counted = _own_classes(stats, labels, features.shape[0], mask)
-    nearest, weak = nearest_class_mean(stats, features, distances)
+    classes, weak = nearest_class_mean(stats, features) if nearest is None else nearest
     strong = lax.map(
         lambda row: jnp.sum(_deviation(stats, *row) ** 2), (features, own), batch_size=max(1, min(_ROWS, own.shape[0]))
     )
@@ -152,14 +152,14 @@ def held_out_report(
     return {
         "strong_variance": _masked_mean(strong, counted) / between,
         "weak_variance": _masked_mean(weak, counted) / between,
-        "ncc_error": _masked_mean((nearest != own).astype(features.dtype), counted),
+        "ncc_error": _masked_mean((classes != own).astype(features.dtype), counted),
     }
 
 
 def nc4(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],
-    bias: Float[ArrayLike, " C"] | None,
+    bias: Float[ArrayLike, "..."] | float | None,
     features: Float[ArrayLike, "n d"],
     mask: Bool[ArrayLike, " n"] | None = None,
     nearest: Int[Array, " n"] | None = None,
@@ -169,7 +169,7 @@ def nc4(
     Args:
         stats: Statistics that hold the class means.
         kernel: [d, C] kernel of the classifier, as in a Dense layer.
-        bias: [C] bias of the classifier, or None where it has none.
+        bias: [C] bias of the classifier; None or 0.0 where it has none.
         features: [n, d] floats.
         mask: [n] booleans; rows where it is false do not count.
         nearest: [n] classes with the nearest mean, where they are known already.
@@ -201,7 +201,7 @@ def nc4(
 def classify(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],
-    bias: Float[ArrayLike, " C"] | None,
+    bias: Float[ArrayLike, "..."] | float | None,
     features: Float[ArrayLike, "n d"],
 ) -> Int[Array, " n"]:
     """Class that a linear classifier names, among those that have a sample. O(n C d).
@@ -209,7 +209,7 @@ def classify(
     Args:
         stats: Statistics that tell which classes are present.
         kernel: [d, C] kernel, as in a Dense layer.
-        bias: [C] bias or None.
+        bias: [C] bias; None or 0.0 where there is none.
         features: [n, d] floats.
 
     Returns:
@@ -224,14 +224,58 @@ def classify(
         >>> classify(stats, jnp.eye(2), None, jnp.array([[3.0, 1.0]])).tolist()
         [0]
     """
-    features = _check_features(stats, features)
-    logits = highest_matmul(features, check_kernel(stats, kernel))
-    if bias is not None:
-        bias = as_float("bias", bias, ndim=1)
-        if bias.shape != (stats.num_classes,):
-            raise ValueError(f"bias must have shape ({stats.num_classes},), got {bias.shape}")
-        logits = logits + bias[None, :]
+    logits = _logits(stats, kernel, bias, _check_features(stats, features))
     return jnp.argmax(jnp.where(present(stats)[None, :], logits, -jnp.inf), axis=-1)
+
+
+def classifier_error(
+    stats: ClassStats,
+    kernel: Float[ArrayLike, "d C"],
+    bias: Float[ArrayLike, "..."] | float | None,
+    features: Float[ArrayLike, "n d"],
+    labels: Integer[ArrayLike, " n"],
+    mask: Bool[ArrayLike, " n"] | None = None,
+) -> Float[Array, ""]:
+    """Error of a linear classifier, which may name any class. O(n C d).
+
+    Args:
+        stats: Statistics that tell how many features and classes there are.
+        kernel: [d, C] kernel, as in a Dense layer.
+        bias: [C] bias; None or 0.0 where there is none.
+        features: [n, d] floats.
+        labels: [n] integers from 0 to C - 1.
+        mask: [n] booleans; rows where it is false do not count.
+
+    Returns:
+        A scalar from 0 to 1; not a number where an output is not.
+
+    Raises:
+        ValueError: A shape or a concrete label does not fit.
+
+    Example:
+        >>> from ncjax.metrics import class_stats
+        >>> stats = class_stats(jnp.eye(2), jnp.array([0, 1]), num_classes=2)
+        >>> float(classifier_error(stats, jnp.eye(2), 0.0, jnp.eye(2), jnp.array([0, 0])))
+        0.5
+    """
+    features = _check_features(stats, features)
+    own = as_labels(labels, features.shape[0], stats.num_classes, mask)
+    logits = _logits(stats, kernel, bias, features)
+    wrong = (jnp.argmax(logits, axis=-1) != own).astype(features.dtype)
+    return _masked_mean(jnp.where(jnp.isnan(logits).any(axis=-1), jnp.nan, wrong), own < stats.num_classes)
+
+
+def _logits(
+    stats: ClassStats, kernel: ArrayLike, bias: ArrayLike | float | None, features: Float[Array, "n d"]
+) -> Float[Array, "n C"]:
+    logits = highest_matmul(features, check_kernel(stats, kernel))
+    # One number for all classes changes no class that is named: it says that there is no bias.
+    if bias is None or jnp.ndim(bias) == 0:
+        return logits
+    bias = as_float("bias", bias, ndim=1)
+    if bias.shape != (stats.num_classes,):
+        raise ValueError(f"bias must have shape ({stats.num_classes},), got {bias.shape}")
+    return logits + bias.astype(logits.dtype)[None, :]
 
 
 def _check_features(stats: ClassStats, features: ArrayLike) -> Float[Array, "n d"]:

@@ -31,7 +31,7 @@ _NC2 = {
 def collapse_report(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"] | None = None,
-    bias: Float[ArrayLike, " C"] | None = None,
+    bias: Float[ArrayLike, "..."] | float | None = None,
     features: Float[ArrayLike, "n d"] | None = None,
     labels: Integer[ArrayLike, " n"] | None = None,
 ) -> dict[str, Float[Array, ""]]:
@@ -40,8 +40,9 @@ def collapse_report(
     Args:
         stats: Statistics by class; nc1 and vci need their scatter matrix.
         kernel: [d, C] kernel of the classifier: adds nc3 and the nc2 quantities of the classifier.
-        bias: [C] bias of the classifier, for nc4; without it the classifier has none.
-        features: [n, d] floats: with labels they add ncc_error, with a kernel nc4.
+        bias: [C] bias of the classifier, for nc4; 0.0 says that it has none. Where neither is said, nc4 is left out:
+            without its bias a classifier names other classes.
+        features: [n, d] floats: with labels they add ncc_error, with a kernel and a bias nc4.
         labels: [n] integers from 0 to C - 1.
 
     Returns:
@@ -72,9 +73,10 @@ def collapse_report(
     if kernel is not None:
         report |= {f"{name}_classifier": measure(stats, kernel) for name, measure in _NC2.items()}
         report["nc3"] = nc3(stats, kernel)
-    if features is not None and (kernel is not None or labels is not None):
+    classifies = kernel is not None and bias is not None
+    if features is not None and (classifies or labels is not None):
         nearest, _ = nearest_class_mean(stats, features, distances)
-        if kernel is not None:
+        if kernel is not None and bias is not None:
             report["nc4"] = nc4(stats, kernel, bias, features, nearest=nearest)
         if labels is not None:
             report["ncc_error"] = ncc_error(stats, features, labels, nearest=nearest)

@@ -51,6 +51,8 @@ def nc2_equinorm(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = Non
 def nc2_equiangularity(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
     """Standard deviation over pairs of classes of cos(m_c - m_G, m_c' - m_G). O(C^2 d).
 
+    With C > d + 1 no simplex frame exists, and the centred means cannot reach zero.
+
     Args:
         stats: Statistics, with or without a scatter matrix.
         kernel: [d, C] kernel of the classifier; its columns take the place of the centred means.
@@ -76,6 +78,8 @@ def nc2_equiangularity(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None
 def nc2_maxangle(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
     """Mean over pairs of classes of |cos + 1/(C - 1)|, the distance from the largest equal angles. O(C^2 d).
 
+    With C > d + 1 no simplex frame exists, and zero cannot be reached.
+
     Args:
         stats: Statistics, with or without a scatter matrix.
         kernel: [d, C] kernel of the classifier; its columns take the place of the centred means.
@@ -99,6 +103,9 @@ def nc2_maxangle(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = Non
 
 def nc2_etf(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
     """Distance of the normalised Gram matrix from a simplex frame's, |G/|G| - (I - 11^T/C)/sqrt(C - 1)|. O(C^2 d).
+
+    With C > d + 1 no simplex frame exists: a Gram matrix of rank d comes as near as sqrt(2 - 2 sqrt(d/(C - 1))), and no
+    nearer.
 
     Args:
         stats: Statistics, with or without a scatter matrix.

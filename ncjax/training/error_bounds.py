@@ -7,7 +7,7 @@ from ncjax import metrics
 
 
 def error_bounds(
-    reports: dict[str, dict[str, Array]], poincare_constant: Float[Array, ""], num_classes: int, num_train: int
+    measured: dict[str, Array], poincare_constant: Float[Array, ""], num_classes: int, num_train: int
 ) -> dict[str, Float[Array, ""]]:
     """The nearest-mean bound by CDNV, and what the Poincaré inequality makes of it by geometric complexity.
 
@@ -16,7 +16,7 @@ def error_bounds(
     so that the second step may fail: ``chain_slack`` says by how much it holds.
 
     Args:
-      reports: of the splits train and test, with ``cdnv`` and ``geometric_collapse_tight``.
+      measured: of the splits train and test ``<split>/cdnv`` and ``<split>/geometric_collapse_tight``.
       poincare_constant: lower bound of c, in squared units of normalised pixels.
       num_classes: C.
       num_train: train images.
@@ -27,9 +27,9 @@ def error_bounds(
     """
     row = {"train/poincare_lower_bound": jnp.asarray(poincare_constant)}
     for split in ("train", "test"):
-        report = reports[split]
-        through = poincare_constant * report["geometric_collapse_tight"]
-        for name, value in (("nearest_mean_bound", report["cdnv"]), ("complexity_bound", through)):
+        cdnv = measured[f"{split}/cdnv"]
+        through = poincare_constant * measured[f"{split}/geometric_collapse_tight"]
+        for name, value in (("nearest_mean_bound", cdnv), ("complexity_bound", through)):
             row[f"{split}/{name}"] = metrics.nearest_mean_bound(value, num_classes, num_train / num_classes)
-        row[f"{split}/chain_slack"] = through / report["cdnv"]
+        row[f"{split}/chain_slack"] = through / cdnv
     return row

@@ -1,6 +1,5 @@
 """Every quantity of one run at one checkpoint, as a pure function of its state."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float, UInt8
 
 from ncjax import metrics, models
@@ -103,22 +101,28 @@ def measure(
     for split in ("train", "test"):
         logits = outputs[split].pop("logits")
         row[f"{split}/loss"] = sample_losses(logits, labels[split], spec.loss).mean()
-        row[f"{split}/error"] = jnp.mean((jnp.argmax(logits, axis=-1) != labels[split]).astype(jnp.float32))
         for tap, activations in outputs[split].items():
             tap_stats = metrics.class_stats(activations, labels[split], classes[split], scatter=False)
             layer = "layer" if split == "train" else "test_layer"
             row[f"{layer}/{tap}/variance_ratio"] = metrics.variance_ratio(tap_stats)
     features = {split: outputs[split]["embedding"] for split in outputs}
     stats = {split: metrics.class_stats(features[split], labels[split], classes[split]) for split in outputs}
-    reports = _reports(stats, features, labels, models.classifier_weights(state.variables))
+    kernel, bias = models.classifier_weights(state.variables)
+    row |= metrics.train_test_report(
+        features["train"],
+        labels["train"],
+        spec.num_classes,
+        test=(features["test"], labels["test"]),
+        kernel=kernel,
+        bias=bias,
+        stats=stats,
+    )
     for split, complexity in _complexity(spec, state, inputs, options, stats, probe_key).items():
-        reports[split] |= complexity
-    for split, report in reports.items():
-        row |= {f"{split}/{name}": value for name, value in report.items()}
+        row |= {f"{split}/{name}": value for name, value in complexity.items()}
     if options.transfer is not None and inputs.target_index is not None:
-        cdnv = reports["target"]["cdnv"]
+        cdnv = row["target/cdnv"]
         row |= _few_shot(features["target"], inputs.target_index, options.transfer, episode_key, cdnv)
-    return row | _optional(spec, options, state, inputs, features, reports, probe_key)
+    return row | _optional(spec, options, state, inputs, features, row, probe_key)
 
 
 def _optional(
@@ -127,7 +131,7 @@ def _optional(
     state: RunState,
     inputs: RunInputs,
     features: dict[str, Array],
-    reports: dict[str, dict[str, Array]],
+    known: dict[str, Array],
     key: Array,
 ) -> dict[str, Float[Array, ""]]:
     """What single claims need and every other sweep does without."""
@@ -142,7 +146,7 @@ def _optional(
         errors = estimator_errors(_embedding(spec, state), pixels, key, options.estimator_sizes)
         row |= {f"estimate/{name}": value for name, value in errors.items()}
     if options.bounds:
-        row |= error_bounds(reports, inputs.poincare_constant, spec.num_classes, len(inputs.train_labels))
+        row |= error_bounds(known, inputs.poincare_constant, spec.num_classes, len(inputs.train_labels))
     if options.fine_classes:
         labels = inputs.train_fine_labels, inputs.test_fine_labels
         probes = fine_probes(features["train"], labels[0], features["test"], labels[1], options.fine_classes, key)
@@ -154,48 +158,6 @@ def _embedding(spec: TrainSpec, state: RunState) -> Callable[[Array], Array]:
     """The map from normalised images to embeddings at a run's parameters."""
     model = models.build(spec.model, spec.num_classes)
     return lambda images: model.apply(state.variables, images)[1]["embedding"]
-
-
-def _reports(
-    stats: dict[str, metrics.ClassStats], features: dict[str, Array], labels: dict[str, Any], classifier: Any
-) -> dict[str, dict[str, Array]]:
-    """Collapse of each split; whatever compares samples with class means takes those of train for the test split too.
-
-    A test split's own means would contain its samples.
-    """
-    kernel, bias = classifier
-    # One piece of program for all splits: most of the time that measuring takes to compile is in this report.
-    most = max(each.num_classes for each in stats.values())
-    stacked = jax.tree.map(
-        lambda *leaves: jnp.stack(leaves), *(_with_absent_classes(each, most) for each in stats.values())
-    )
-    filled_kernel = jnp.pad(kernel, ((0, 0), (0, most - kernel.shape[1])))
-    measured = lax.map(lambda each: metrics.collapse_report(each, filled_kernel), stacked)
-    reports = {split: {name: value[place] for name, value in measured.items()} for place, split in enumerate(stats)}
-    # The classifier knows nothing of target classes.
-    for name in [name for name in reports.get("target", {}) if name == "nc3" or name.endswith("_classifier")]:
-        del reports["target"][name]
-
-    train = stats["train"]
-    nearest, _ = metrics.nearest_class_mean(train, features["train"])
-    reports["train"]["nc4"] = metrics.nc4(train, kernel, bias, features["train"], nearest=nearest)
-    reports["train"]["ncc_error"] = metrics.ncc_error(train, features["train"], labels["train"], nearest=nearest)
-    reports["test"] |= metrics.held_out_report(train, features["test"], labels["test"])
-    reports["test"]["nc4"] = metrics.nc4(train, kernel, bias, features["test"])
-    return reports
-
-
-def _with_absent_classes(stats: metrics.ClassStats, num_classes: int) -> metrics.ClassStats:
-    """The same statistics with further classes that have no sample, which changes no measure."""
-    more = num_classes - stats.num_classes
-    fill = lambda leaf: jnp.pad(leaf, ((0, more),) + ((0, 0),) * (leaf.ndim - 1))  # noqa: E731
-    return dataclasses.replace(
-        stats,
-        counts=fill(stats.counts),
-        means=fill(stats.means),
-        means_low=fill(stats.means_low),
-        within=fill(stats.within),
-    )
 
 
 def outputs_of(

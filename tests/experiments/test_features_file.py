@@ -56,7 +56,7 @@ def test_classes_without_kernel_are_the_labels_that_occur(tmp_path):
     ("arrays", "note"),
     [
         ({"features": FEATURES[:8], "labels": LABELS[:8] + (np.arange(8) == 7) * 5}, "one sample only of class 6"),
-        ({**GOOD, "kernel": np.ones((4, 5))}, "labels: no sample of class 3, 4; absent classes take part in no mean"),
+        ({**GOOD, "kernel": np.ones((4, 5))}, "labels: no sample of class 3, 4: absent classes take part in no mean"),
         ({"features": FEATURES[:, :1], "labels": LABELS}, "1 features cannot hold a simplex of 3 classes"),
         ({"features": np.ones((9, 8), np.float32), "labels": LABELS}, "9 samples in 8 dimensions; vci says nothing"),
         ({**GOOD, "weights": KERNEL}, "not read: weights; the names read are features, labels, kernel"),

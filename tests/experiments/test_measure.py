@@ -50,10 +50,16 @@ def truth(sample):
     train = reference.report(sample["features"], sample["labels"], sample["kernel"])
     test = reference.report(sample["test_features"], sample["test_labels"], sample["kernel"])
     moments = [reference.Moments(sample[f"{p}features"], sample[f"{p}labels"]) for p in ("", "test_")]
-    for values, m, prefix in ((train, moments[0], ""), (test, moments[1], "test_")):
-        values["nc4"] = reference.nc4(m, sample["kernel"], sample["bias"], sample[f"{prefix}features"])
+    classifier = sample["kernel"], sample["bias"]
+    for values, prefix in ((train, ""), (test, "test_")):
+        features, labels = sample[f"{prefix}features"], sample[f"{prefix}labels"]
+        values["collapsed_to_a_point"] = 0
+        values["nc4"] = reference.nc4(moments[0], *classifier, features)
+        values["error"] = np.mean((features @ classifier[0] + classifier[1]).argmax(axis=1) != labels)
     train["ncc_error"] = reference.held_out(moments[0], sample["features"], sample["labels"])["ncc_error"]
     test |= reference.held_out(moments[0], sample["test_features"], sample["test_labels"])
+    own = reference.held_out(moments[1], sample["test_features"], sample["test_labels"])["ncc_error"]
+    test |= {"ncc_error_test_means": own, "nc4_test_means": reference.nc4(moments[1], *classifier, features)}
     return {f"train/{name}": x for name, x in train.items()} | {f"test/{name}": x for name, x in test.items()}
 
 
