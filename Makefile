@@ -3,15 +3,42 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKDIR ?= runs/quickstart
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: quickstart test bench lint format clean
+# What some tests need and few users have. Where one cannot be installed, its tests are skipped, saying so.
+EXTRAS := torch==2.13.0 ray[default]>=2.40 s3fs>=2024.6 moto[server]>=5
+# The newest Python that is tested, from the command line's path or pyenv's.
+NEWEST ?= $(shell for python in python3.13 python3.12 $(HOME)/.pyenv/versions/3.13*/bin/python $(HOME)/.pyenv/versions/3.12*/bin/python; do \
+  "$$python" -c 0 2>/dev/null && { echo "$$python"; break; }; done)
+
+.PHONY: quickstart test test-extras test-newest test-some bench lint format clean
 
 quickstart: $(VENV)/installed  ## train a sweep, measure it, transfer it, report
 	$(BIN)/python -m experiments.sweep --config=configs/quickstart.py --workdir=$(WORKDIR)
 	$(BIN)/python -m experiments.report --workdir=$(WORKDIR)
 
-test: $(VENV)/installed-test  ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENV)/installed-test  ## every test of what is installed by default
+	$(PYTEST) -m 'not structure and not extras'
+	JAX_DISABLE_MOST_OPTIMIZATIONS=true $(PYTEST) -m 'structure and not extras'
+
+test-extras: $(VENV)/installed-test  ## what needs PyTorch, Ray, an emulated S3 or a browser
+	@for each in $(foreach extra,$(EXTRAS),'$(extra)'); do \
+	  $(PIP) "$$each" || echo "test-extras: CANNOT INSTALL $$each: what needs it is skipped"; done
+	$(PYTEST) -m extras tests
+
+test-newest:  ## a selection on the newest Python and JAX that are tested
+ifeq ($(NEWEST),)
+	@echo "test-newest: SKIPPED: neither python3.13 nor python3.12 is here"
+else
+	@$(MAKE) --no-print-directory VENV=.venv-newest PYTHON=$(NEWEST) .venv-newest/installed-test \
+	  || { echo "test-newest: SKIPPED: cannot install for $(NEWEST)"; exit 0; } \
+	  && $(MAKE) --no-print-directory VENV=.venv-newest PYTHON=$(NEWEST) test-some
+endif
+
+test-some: $(VENV)/installed-test  ## a selection: measures, networks, training, a small sweep
+	$(BIN)/python -c 'import jax, platform; print("Python", platform.python_version(), "JAX", jax.__version__)'
+	$(PYTEST) -m 'not extras' tests/metrics tests/models tests/training tests/sweep/test_local.py
 
 bench: $(VENV)/installed-bench  ## speed against PyTorch; BENCH=--suite=gc for one suite
 	$(BIN)/python -m experiments.benchmark $(BENCH)
@@ -26,7 +53,7 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-newest build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -34,13 +61,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
 
 $(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(PIP) -e .
 	@touch $@
 
 $(VENV)/installed-test: requirements.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(PIP) -e '.[test]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-bench: requirements.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(PIP) -e '.[bench]'
 	@touch $@ $(VENV)/installed

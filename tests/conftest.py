@@ -14,13 +14,20 @@ os.environ.setdefault("NCJAX_TEST_PROGRAMS", tempfile.mkdtemp(prefix="ncjax-prog
 os.environ["NCJAX_CACHE_DIR"] = os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["NCJAX_TEST_PROGRAMS"]
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 
-# Most of the tests' time is compiling; what the optimizer adds to it is worth its time only where rounding is tested.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
-
 import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_runtest_setup(item):
+    """Most of the tests' time is compiling. What asserts no number may do without the optimizer, and nothing else may.
+
+    It is a matter of the whole process: jit keeps what it compiled before a switch.
+    """
+    without = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS", "false").lower() not in ("", "0", "false")
+    if without and not item.get_closest_marker("structure"):
+        pytest.fail("a test without the marker structure runs as users do: unset JAX_DISABLE_MOST_OPTIMIZATIONS")
 
 
 @pytest.fixture(scope="session")

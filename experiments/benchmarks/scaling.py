@@ -61,7 +61,10 @@ def scaling(options: Options, ceiling: Ceiling) -> Iterator[Case]:
 
 def _runs(options: Options) -> dict[int, Callable[[], Any]]:
     """Training steps of many runs of a small network."""
-    subject = network("convnet4", size=28, channels=1, num_classes=64, norm="none", widths=(8, 8, 8, 8))
+    if options.quick:
+        subject = network("mlp", size=8, channels=1, norm="none", widths=(8,))
+    else:
+        subject = network("convnet4", size=28, channels=1, num_classes=64, norm="none", widths=(8, 8, 8, 8))
     on_cpu = jax.default_backend() == "cpu"
     spec, inputs = train.one_run(subject, batch=32, num_images=128)
     calls: dict[int, Callable[[], Any]] = {}

@@ -108,7 +108,9 @@ def report_of(stats: Moments, features: Any, hermitian: bool = True) -> dict[str
     unit = torch.nn.functional.normalize(centred, dim=1)
     gaps = torch.cdist(unit, unit)[pairs]
     inverse = torch.linalg.pinv(within + between, hermitian=hermitian)
+    rounding = torch.finfo(means.dtype).eps ** 2 * means.square().sum(dim=1).mean()
     return {
+        "collapsed_to_a_point": (centred.square().sum(dim=1).mean() <= rounding).to(means.dtype),
         "cdnv": ((variances[:, None] + variances[None]) / (2 * distances))[pairs].mean(),
         "variance_ratio": (counts * variances).sum() / len(features) / centred.square().sum(dim=1).mean(),
         "nc1": torch.trace(within @ torch.linalg.pinv(between, hermitian=hermitian)) / num_classes,

@@ -1,13 +1,10 @@
 """Fixtures of the metrics tests."""
 
-import os
 from collections.abc import Iterator
 
 import jax
 import pytest
 from jaxtyping import config
-
-_ROUNDING = ("test_class_means", "test_class_stats", "test_collapse", "test_compensated")
 
 
 @pytest.fixture
@@ -22,14 +19,3 @@ def unchecked() -> Iterator[None]:
 def x64() -> Iterator[None]:
     with jax.enable_x64(True):
         yield
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _optimized(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Rounding is tested in the programs that users run: there the optimizer may contract, fuse and reorder."""
-    if request.path.stem not in _ROUNDING:
-        yield
-        return
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "true")

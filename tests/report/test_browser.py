@@ -45,6 +45,7 @@ window.addEventListener("load", () => {
 """
 
 
+@pytest.mark.extras
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 def test_sorting_works_and_nothing_sticks_out_of_a_phone(tmp_path: Path) -> None:
     table = with_diverged(sweep_table(), 3)

@@ -3,9 +3,10 @@
 import jax
 import pytest
 
-from ncjax.sweep import make_mesh, resolve_batch_devices
+from ncjax.sweep import group, make_mesh, resolve_batch_devices, run_sweep
 from ncjax.training import split_batch
 from tests.sweep import devices
+from tests.sweep.kills import rows_without_times
 
 RUNS = devices.RUNS[1:3]
 
@@ -44,3 +45,24 @@ def test_a_division_that_does_not_fit_the_batch_is_an_error():
 def test_more_devices_along_both_axes_than_there_are_is_an_error():
     with pytest.raises(ValueError, match=r"config\.mesh\.batch: got 4 \(times mesh.runs=4\), expected at most 8"):
         make_mesh(num_runs=4, max_devices=4, batch_devices=4)
+
+
+def test_a_sweep_goes_on_with_another_number_of_devices(config, finished, tmp_path, monkeypatch):
+    workdir = tmp_path / "moved"
+    write = group.EventFiles.write
+
+    def fail_at_the_third_checkpoint(self, row):
+        if row["step"] == 4:
+            raise KeyboardInterrupt
+        write(self, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(group.EventFiles, "write", fail_at_the_third_checkpoint)
+        patch.setattr(group, "make_mesh", lambda runs, *_: make_mesh(runs, 2))
+        with pytest.raises(KeyboardInterrupt):
+            run_sweep(config, workdir)
+    run_sweep(config, workdir)
+    rows = rows_without_times(workdir)
+    assert [(row["run"], row["step"]) for row in rows] == [(r, s) for s in (0, 2, 4, 12) for r in (0, 1)]
+    for ours, theirs in zip(rows, finished, strict=True):
+        assert ours["train/loss"] == pytest.approx(theirs["train/loss"], rel=1e-3)

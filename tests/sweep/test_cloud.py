@@ -11,6 +11,8 @@ import pytest
 from ncjax.sweep import check_workdir, cloud, group, run_sweep
 from tests.sweep.kills import rows_without_times
 
+pytestmark = pytest.mark.structure
+
 
 @pytest.fixture
 def url(tmp_path):
@@ -212,6 +214,7 @@ def test_an_error_of_the_store_is_one_line_that_says_where_the_sweep_lies(url, m
         copies.push()
 
 
+@pytest.mark.extras
 @pytest.mark.slow
 def test_an_emulated_s3_serves_as_well(finished, tmp_path, machine, monkeypatch):
     pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'ncjax[cloud]'")

@@ -7,6 +7,8 @@ import pytest
 
 from ncjax.sweep import check_workdir, default_config, read_ledger, read_run, read_table, run_sweep
 
+pytestmark = pytest.mark.structure
+
 
 @pytest.fixture
 def whole(finished, tmp_path):

@@ -7,6 +7,8 @@ import pytest
 from ncjax.sweep import count_compilations, run_sweep
 from tests.sweep.kills import rows_without_times
 
+pytestmark = pytest.mark.structure
+
 
 def by_settings(rows):
     """Rows by what they are of, whatever number their run has."""

@@ -17,6 +17,8 @@ from ncjax.sweep import GroupCheckpoints, SweepStopped, append_rows, read_rows, 
 from ncjax.sweep.execution import Execution
 from tests.sweep import kills
 
+pytestmark = pytest.mark.structure
+
 
 @pytest.mark.slow
 def test_a_sweep_killed_at_random_ends_with_the_table_of_an_uninterrupted_one():

@@ -4,8 +4,10 @@ import json
 import pytest
 
 from ncjax import data
-from ncjax.sweep import count_compilations, group, local, make_mesh, run_sweep
+from ncjax.sweep import count_compilations, group, local, run_sweep
 from tests.sweep.kills import rows_without_times
+
+pytestmark = pytest.mark.structure
 
 
 def test_there_is_one_row_for_each_run_and_checkpoint(config, finished):
@@ -68,27 +70,6 @@ def test_a_batch_larger_than_the_data_is_an_error(config, tmp_path):
     config.train.batch_size = 16
     with pytest.raises(ValueError, match=r"config\.train\.batch_size: got 16, expected at most the 15"):
         run_sweep(config, tmp_path / "new")
-
-
-def test_a_sweep_goes_on_with_another_number_of_devices(config, finished, tmp_path, monkeypatch):
-    workdir = tmp_path / "moved"
-    write = group.EventFiles.write
-
-    def fail_at_the_third_checkpoint(self, row):
-        if row["step"] == 4:
-            raise KeyboardInterrupt
-        write(self, row)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(group.EventFiles, "write", fail_at_the_third_checkpoint)
-        patch.setattr(group, "make_mesh", lambda runs, *_: make_mesh(runs, 2))
-        with pytest.raises(KeyboardInterrupt):
-            run_sweep(config, workdir)
-    run_sweep(config, workdir)
-    rows = rows_without_times(workdir)
-    assert [(row["run"], row["step"]) for row in rows] == [(r, s) for s in (0, 2, 4, 12) for r in (0, 1)]
-    for ours, theirs in zip(rows, finished, strict=True):
-        assert ours["train/loss"] == pytest.approx(theirs["train/loss"], rel=1e-3)
 
 
 def test_a_network_that_does_not_take_the_images_is_an_error_before_anything_is_written(config, tmp_path):

@@ -13,6 +13,7 @@ from ncjax.sweep.ray_launcher import run_sweep_on_ray, task_options
 from tests.sweep import kills
 
 
+@pytest.mark.extras
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_the_table_is_that_of_a_local_sweep(tmp_path):
     pytest.importorskip("ray", reason="ray is not installed: pip install 'ncjax[ray]'")
