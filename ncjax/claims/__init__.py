@@ -25,13 +25,26 @@ from ncjax.claims.claim import SAME, Claim, Headline
 from ncjax.claims.evidence import mean_finding, missing_columns
 from ncjax.claims.moments import Moment, at_moment
 from ncjax.claims.rank_correlation import partial_spearman, spearman
-from ncjax.claims.runs import TERMINAL_ERROR, Runs, final_rows, hyperparameters, number_runs, select_runs, sweep_axes
+from ncjax.claims.runs import (
+    LOST,
+    TERMINAL_ERROR,
+    LeftOut,
+    Runs,
+    count_lost,
+    final_rows,
+    hyperparameters,
+    lost_runs,
+    number_runs,
+    select_runs,
+    sweep_axes,
+)
 from ncjax.claims.slopes import log_slope
 from ncjax.claims.verdict import MIN_UNITS, RULE, Finding, Verdict, decide
 
 __all__ = [
     "CLAIMS",
     "LEVEL",
+    "LOST",
     "MIN_UNITS",
     "RESAMPLES",
     "RULE",
@@ -41,6 +54,7 @@ __all__ = [
     "Finding",
     "Headline",
     "Interval",
+    "LeftOut",
     "Moment",
     "Relation",
     "Runs",
@@ -50,12 +64,14 @@ __all__ = [
     "axis_findings",
     "axis_name",
     "bootstrap_interval",
+    "count_lost",
     "decide",
     "evaluate",
     "final_rows",
     "hyperparameters",
     "layer_taps",
     "log_slope",
+    "lost_runs",
     "mean_finding",
     "missing_columns",
     "number_runs",

@@ -65,7 +65,7 @@ def association_findings(
     for relation in relations:
         missing = missing_columns(runs.rows, [column, relation.column])
         if missing:
-            unfit = Unfit(lacking(missing), runs.diverged, runs.unsettled)
+            unfit = Unfit(lacking(missing), runs.left_out)
             line = f"{name} and {relation.name}, all runs"
             findings.append(not_applicable(claim, line, SPEARMAN, relation.claimed, unfit))
         else:

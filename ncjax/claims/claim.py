@@ -99,12 +99,12 @@ class Claim:
         moved = at_moment(runs, moment, self.terminal)
         if moved is None:
             column = "epoch" if moment is Moment.EPOCH else "train/loss"
-            return [self._unfit(Unfit(lacking([column]), runs.diverged, runs.unsettled), moment)]
+            return [self._unfit(Unfit(lacking([column]), runs.left_out), moment)]
         if moved is runs:
             return [dataclasses.replace(each, moment=str(moment), headline=False, note=SAME) for each in ended]
         if moved.final.empty:
             reason = unsettled_reason(moved, str(moment))
-            return [self._unfit(Unfit(reason, moved.diverged, moved.unsettled), moment)]
+            return [self._unfit(Unfit(reason, moved.left_out), moment)]
         return [dataclasses.replace(each, moment=str(moment)) for each in self.lines(moved)]
 
     def _unfit(self, unfit: Unfit, moment: Moment, headline: bool = False) -> Finding:

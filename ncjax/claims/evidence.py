@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from ncjax.claims.bootstrap import bootstrap_interval
-from ncjax.claims.runs import TERMINAL_ERROR, Runs, keep_runs, select_runs
+from ncjax.claims.runs import TERMINAL_ERROR, LeftOut, Runs, keep_runs, select_runs
 from ncjax.claims.verdict import MIN_UNITS, Finding, Verdict, decide
 
 SPEARMAN = "Spearman's ρ"
@@ -22,17 +22,15 @@ class Unfit:
 
     Attributes:
         reason: one line.
-        diverged: runs that diverged.
-        unsettled: runs that did not reach the terminal phase.
+        left_out: the runs that were left out.
 
     Example:
-        >>> Unfit("no run reached the terminal phase", unsettled=12).unsettled
+        >>> Unfit("no run reached the terminal phase", LeftOut(unsettled=12)).left_out.unsettled
         12
     """
 
     reason: str
-    diverged: int = 0
-    unsettled: int = 0
+    left_out: LeftOut = dataclasses.field(default_factory=LeftOut)
 
 
 def missing_columns(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
@@ -78,7 +76,7 @@ def not_applicable(claim: str, line: str, statistic: str, claimed: int, unfit: U
     """
     return Finding(
         claim, line, Verdict.NOT_APPLICABLE, statistic, claimed, note=unfit.reason,
-        diverged=unfit.diverged, unsettled=unfit.unsettled,
+        **dataclasses.asdict(unfit.left_out),
     )  # fmt: skip
 
 
@@ -115,8 +113,8 @@ def prepare_runs(
     if len(runs.final):
         return runs
     if not terminal:
-        return Unfit(f"every run diverged: {runs.diverged}", runs.diverged)
-    return Unfit(unsettled_reason(runs), runs.diverged, runs.unsettled)
+        return Unfit(f"no run is left: {runs.left_out.lost}", runs.left_out)
+    return Unfit(unsettled_reason(runs), runs.left_out)
 
 
 def lacking(missing: Sequence[str], config: str = "") -> str:
@@ -154,7 +152,7 @@ def unsettled_reason(runs: Runs, when: str = "at the end") -> str:
     """
     return (
         f"no run reached the terminal phase (train error at most {TERMINAL_ERROR} {when}): "
-        f"{runs.unsettled} stayed above, {runs.diverged} diverged"
+        f"{runs.left_out.unsettled} stayed above, {runs.left_out.lost}"
     )
 
 
@@ -202,11 +200,13 @@ def judge(
     count = len(np.unique(units))
     finding = Finding(
         claim, line, Verdict.INCONCLUSIVE, statistic, claimed, runs=len(units), units=count, unit=unit,
-        diverged=runs.diverged, unsettled=runs.unsettled,
+        **dataclasses.asdict(runs.left_out),
     )  # fmt: skip
     if count < MIN_UNITS:
-        value = float(of_weights(kept, np.ones((1, count)))[0]) if count else math.nan
-        note = f"too few runs for an interval: {count}, at least {MIN_UNITS} are needed"
+        # So few can be in perfect order by chance; a mean of few is still a mean.
+        known = count and widen
+        value = float(of_weights(kept, np.ones((1, count)))[0]) if known else math.nan
+        note = f"not judged, too few runs: {count}, at least {MIN_UNITS} are needed"
         return dataclasses.replace(finding, value=value, note=note)
     interval = bootstrap_interval(lambda weights: of_weights(kept, weights), units, widen=widen)
     note = ""

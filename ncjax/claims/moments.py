@@ -80,7 +80,10 @@ def at_moment(runs: Runs, moment: Moment, terminal: bool = True) -> Runs | None:
     if moment is Moment.LOSS or not terminal or "train/error" not in final:
         return moved
     settled = finite_numbers(final["train/error"]) <= TERMINAL_ERROR
-    return dataclasses.replace(keep_runs(moved, settled), unsettled=runs.unsettled + int((~settled).sum()))
+    unsettled = runs.left_out.unsettled + int((~settled).sum())
+    return dataclasses.replace(
+        keep_runs(moved, settled), left_out=dataclasses.replace(runs.left_out, unsettled=unsettled)
+    )
 
 
 def _clock(rows: pd.DataFrame, column: str) -> Float[np.ndarray, " t"]:

@@ -1,4 +1,4 @@
-"""The runs that a claim may speak of: not diverged, trained into the terminal phase, one final row each."""
+"""The runs that a claim may speak of: not lost on the way, trained into the terminal phase, one final row each."""
 
 import dataclasses
 
@@ -9,8 +9,47 @@ from jaxtyping import Bool, Float, Int
 TERMINAL_ERROR = 0.05
 """A run has reached the terminal phase, of which neural collapse speaks, when its final train error is at most this."""
 
+EXPLODED = 1e9
+"""A run whose geometric complexity on the train set ever passed this has blown up, wherever it ended."""
+
+LOST = {
+    "diverged": "diverged",
+    "exploded": f"passed a geometric complexity of {EXPLODED:.0e}".replace("e+0", "e"),
+    "collapsed": "collapsed to a point",
+}
+"""Why a run is lost to every claim and figure, in words."""
+
 # A run that two rows of a figure share stands in the table once: neither row is a hyper-parameter.
-_BOOKKEEPING = ("run", "step", "epoch", "diverged", "workdir", "sweep")
+_BOOKKEEPING = ("run", "step", "epoch", "diverged", "lost", "workdir", "sweep")
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """How many runs a claim does not speak of; each is counted once, by the first reason that holds.
+
+    Attributes:
+        diverged: those whose loss was ever infinite or not a number.
+        exploded: those whose geometric complexity ever passed `EXPLODED`.
+        collapsed: those whose train features all fell on one point, so that no class differs from another.
+        unsettled: those whose final train error exceeds `TERMINAL_ERROR`, where the claim asks for the terminal phase.
+
+    Example:
+        >>> LeftOut(diverged=1, collapsed=2).lost
+        '1 diverged, 2 collapsed to a point'
+        >>> LeftOut().lost
+        '0 diverged'
+    """
+
+    diverged: int = 0
+    exploded: int = 0
+    collapsed: int = 0
+    unsettled: int = 0
+
+    @property
+    def lost(self) -> str:
+        """The runs that were lost on the way, in words."""
+        counts = {words: getattr(self, reason) for reason, words in LOST.items()}
+        return ", ".join(f"{count} {words}" for words, count in counts.items() if count) or "0 diverged"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,8 +61,7 @@ class Runs:
         final: the last checkpoint of each run, in the order of ``run``.
         settings: number of each run's setting (all hyper-parameters but the seed), [runs].
         axes: numeric hyper-parameters that vary, the seed left out.
-        diverged: how many runs were left out because they diverged.
-        unsettled: how many were left out because their final train error exceeds `TERMINAL_ERROR`.
+        left_out: how many runs were left out, and why.
 
     Example:
         >>> table = pd.DataFrame({"run": [0, 0, 1], "step": [0, 9, 9], "learning_rate": [0.1, 0.1, 0.2],
@@ -37,8 +75,7 @@ class Runs:
     final: pd.DataFrame
     settings: Int[np.ndarray, " runs"]
     axes: tuple[str, ...]
-    diverged: int
-    unsettled: int
+    left_out: LeftOut
 
     def strata(self, axis: str | None = None) -> Int[np.ndarray, " runs"]:
         """Numbers the groups of runs that may be compared with each other.
@@ -148,14 +185,59 @@ def number_runs(table: pd.DataFrame) -> pd.DataFrame:
     return rows.drop_duplicates(["run", "step"], keep="last").sort_values(["run", "step"], ignore_index=True)
 
 
+def lost_runs(rows: pd.DataFrame) -> pd.Series:
+    """Why each run is lost to claims and figures: whatever it measured at the end says nothing about collapse.
+
+    Args:
+        rows: as `number_runs` returns them.
+
+    Returns:
+        Indexed by run: a key of `LOST`, the first that holds at any checkpoint, or an empty string.
+
+    Example:
+        >>> table = pd.DataFrame({"run": [0, 1, 1], "step": [9, 0, 9], "train/geometric_complexity": [1.0, 1e12, 1.0]})
+        >>> lost_runs(number_runs(table)).to_dict()
+        {0: '', 1: 'exploded'}
+    """
+    exploded, collapsed = "train/geometric_complexity", "train/collapsed_to_a_point"
+    hit = {
+        "diverged": rows["diverged"],
+        "exploded": pd.Series(finite_numbers(rows[exploded]) > EXPLODED) if exploded in rows else None,
+        "collapsed": rows[collapsed].eq(True) if collapsed in rows else None,
+    }
+    runs = rows["run"].drop_duplicates().sort_values()
+    lost = pd.Series("", index=pd.Index(runs, name="run"), dtype=object)
+    for reason, rows_hit in reversed(hit.items()):
+        if rows_hit is not None:
+            lost[rows_hit.set_axis(rows.index).groupby(rows["run"]).any()] = reason
+    return lost
+
+
+def count_lost(lost: pd.Series) -> LeftOut:
+    """Counts lost runs by what befell them.
+
+    Args:
+        lost: one entry a run, as `lost_runs` returns them.
+
+    Returns:
+        The counts.
+
+    Example:
+        >>> count_lost(pd.Series(["", "collapsed", "collapsed"])).lost
+        '2 collapsed to a point'
+    """
+    return LeftOut(**{reason: int((lost == reason).sum()) for reason in LOST})
+
+
 def final_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """The last checkpoint of each run, with ``diverged`` true if the run ever diverged.
+    """The last checkpoint of each run, with what befell the run on its way.
 
     Args:
         table: the results table.
 
     Returns:
-        One row a run, in the order of the renumbered ``run``.
+        One row a run, in the order of the renumbered ``run``; ``diverged`` is true if it ever diverged, ``lost`` says
+        why claims and figures leave it out, as `lost_runs` does.
 
     Raises:
         ValueError: if the table is empty or lacks ``run`` or ``step``.
@@ -166,7 +248,9 @@ def final_rows(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = number_runs(table)
     final = rows.groupby("run", as_index=False).tail(1).reset_index(drop=True)
-    return final.assign(diverged=rows.groupby("run")["diverged"].any().to_numpy())
+    return final.assign(
+        diverged=rows.groupby("run")["diverged"].any().to_numpy(), lost=lost_runs(rows).to_numpy(dtype=object)
+    )
 
 
 def select_runs(table: pd.DataFrame, terminal: bool = True) -> Runs:
@@ -177,7 +261,7 @@ def select_runs(table: pd.DataFrame, terminal: bool = True) -> Runs:
         terminal: whether the claim speaks of the terminal phase alone.
 
     Returns:
-        The runs that did not diverge and, if `terminal`, ended with a train error of at most `TERMINAL_ERROR`.
+        The runs that were not lost and, if `terminal`, ended with a train error of at most `TERMINAL_ERROR`.
 
     Raises:
         ValueError: if the table is empty or lacks ``run``, ``step`` or ``train/error``.
@@ -186,7 +270,7 @@ def select_runs(table: pd.DataFrame, terminal: bool = True) -> Runs:
         >>> table = pd.DataFrame({"run": [0, 1, 2], "step": 9, "diverged": [False, True, False],
         ...                       "train/error": [0.0, None, 0.7]})
         >>> runs = select_runs(table)
-        >>> len(runs.final), runs.diverged, runs.unsettled
+        >>> len(runs.final), runs.left_out.diverged, runs.left_out.unsettled
         (1, 1, 1)
     """
     if "train/error" not in table:
@@ -194,9 +278,9 @@ def select_runs(table: pd.DataFrame, terminal: bool = True) -> Runs:
             "the results table has no column 'train/error': it tells which runs reached the terminal phase"
         )
     rows, final = number_runs(table), final_rows(table)
-    diverged = final["diverged"].to_numpy(dtype=bool)
+    lost = final.pop("lost")
     settled = (finite_numbers(final["train/error"]) <= TERMINAL_ERROR) | (not terminal)
-    kept = ~diverged & settled
+    kept = (lost == "").to_numpy() & settled
     final = final[kept].reset_index(drop=True)
     rows = rows[rows["run"].map(dict(enumerate(kept)))].reset_index(drop=True)
     renumbered = {run: number for number, run in enumerate(final["run"])}
@@ -209,8 +293,7 @@ def select_runs(table: pd.DataFrame, terminal: bool = True) -> Runs:
         final,
         _numbered(final, setting),
         sweep_axes(final),
-        int(diverged.sum()),
-        int((~diverged & ~settled).sum()),
+        dataclasses.replace(count_lost(lost), unsettled=int(((lost == "") & ~settled).sum())),
     )
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from ncjax.claims.rank_correlation import spearman
 from ncjax.claims.runs import TERMINAL_ERROR, Runs, finite_numbers
+from ncjax.claims.verdict import MIN_UNITS
 
 
 def log_of(values: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
@@ -58,12 +59,12 @@ def orders_over_time(runs: Runs, first: str, second: str) -> Float[np.ndarray, "
         second: another.
 
     Returns:
-        One number a run; NaN with fewer than four checkpoints.
+        One number a run; NaN with fewer than `MIN_UNITS` checkpoints.
 
     Example:
         >>> from ncjax.claims.runs import select_runs
-        >>> table = pd.DataFrame({"run": 0, "step": range(5), "train/error": 0.0, "a/x": [0, 1, 2, 3, 4],
-        ...                       "a/y": [9, 8, 4, 2, 1]})
+        >>> table = pd.DataFrame({"run": 0, "step": range(6), "train/error": 0.0, "a/x": range(6),
+        ...                       "a/y": [9, 8, 4, 2, 1, 0]})
         >>> orders_over_time(select_runs(table), "a/x", "a/y").tolist()
         [-1.0]
     """
@@ -71,7 +72,7 @@ def orders_over_time(runs: Runs, first: str, second: str) -> Float[np.ndarray, "
     def order(rows: pd.DataFrame) -> float:
         x, y = (finite_numbers(rows[name][rows["step"] > 0]) for name in (first, second))
         known = np.isfinite(x) & np.isfinite(y)
-        return float(spearman(x[known], y[known])[0]) if known.sum() >= 4 else float("nan")
+        return float(spearman(x[known], y[known])[0]) if known.sum() >= MIN_UNITS else float("nan")
 
     return _each(runs, order)
 

@@ -49,6 +49,8 @@ class Finding:
         moment: when runs were compared, a `ncjax.claims.Moment` in words.
         headline: whether this line speaks for the claim.
         diverged: runs left out because they diverged.
+        exploded: runs left out because their geometric complexity passed 1e9 on the way.
+        collapsed: runs left out because their features collapsed to a point.
         unsettled: runs left out because their train error stayed above the terminal phase's threshold.
         note: what a reader must know beside the numbers, or nothing.
 
@@ -73,6 +75,8 @@ class Finding:
     moment: str = "at the end"
     headline: bool = False
     diverged: int = 0
+    exploded: int = 0
+    collapsed: int = 0
     unsettled: int = 0
     note: str = ""
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ncjax.report.bands import draw_band, legend_beside
 from ncjax.report.style import Plate, epoch_axis, house_style, log_ticks, panels
-from ncjax.report.through_time import drawn_rows, excluded_sentence
+from ncjax.report.through_time import SHARED_EPOCH, complete_rows, drawn_rows, excluded_sentence
 
 BOUNDS = {
     "train/complexity_bound": "bound by geometric collapse (train)",
@@ -41,13 +41,14 @@ def draw_courses(table: pd.DataFrame, columns: dict[str, str], label: str, level
         1
     """
     rows = drawn_rows(table)
+    means = complete_rows(rows)
     with house_style():
         figure, grid = panels(1, 1)
         figure.set_figwidth(6.6)
         axes = grid[0, 0]
         for number, (column, name) in enumerate(columns.items()):
             if column in rows:
-                draw_band(axes, rows, "epoch", column, number, label=name)
+                draw_band(axes, means, SHARED_EPOCH, column, number, label=name)
         if level is not None:
             axes.axhline(level, color="#777777", linewidth=0.9, linestyle=":")
         axes.set_yscale("log")

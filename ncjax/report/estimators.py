@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ncjax.claims import final_rows
+from ncjax.claims import count_lost, final_rows
 from ncjax.claims.complexity_estimators import COST_SHARE, TOLERANCE, estimators
 from ncjax.report.bands import draw_band, legend_beside
 from ncjax.report.style import Plate, house_style, log_ticks, panels
@@ -63,15 +63,15 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def _drawn(table: pd.DataFrame) -> pd.DataFrame:
     final = final_rows(table)
-    return final[~final["diverged"]]
+    return final[final["lost"] == ""]
 
 
 def _caption(table: pd.DataFrame) -> str:
-    count, lost = len(_drawn(table)), len(final_rows(table)) - len(_drawn(table))
+    count, lost = len(_drawn(table)), count_lost(final_rows(table)["lost"]).lost
     return (
         "Standard error of cheap estimates of the geometric complexity on the same images, against the vector-Jacobian "
         f"or Jacobian-vector products that they take. Lines: geometric means over {count} runs at their last "
-        f"checkpoint ({lost} diverged and left out); bands: from the smallest to the largest. Dotted: the tolerance of "
+        f"checkpoint ({lost} and left out); bands: from the smallest to the largest. Dotted: the tolerance of "
         f"{TOLERANCE:.0%} and a share of {COST_SHARE:.0%} of the cost."
     )
 

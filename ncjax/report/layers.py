@@ -1,5 +1,7 @@
 """Collapse by layer and time, as heat maps for train and test."""
 
+import math
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -7,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from ncjax.claims import final_rows, layer_taps, select_runs
+from ncjax.claims import count_lost, final_rows, layer_taps, select_runs
 from ncjax.report.style import DATA_ID, Plate, epoch_label, house_style, log_ticks, panels
 from ncjax.report.through_time import drawn_rows, shared_map
 
 SPLITS = {"layer": "train", "test_layer": "test"}
 _CELLS_WITH_NUMBERS = 90
+_LABELS = 14
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -48,7 +51,10 @@ def draw(table: pd.DataFrame) -> Figure:
             )
             panel.grid(visible=False)
             panel.set_title(splits[prefix])
-            panel.set_xticks(range(len(epochs)), [epoch_label(epoch) for epoch in epochs])
+            # As many labels as there is room for, the last checkpoint's among them.
+            every = math.ceil(len(epochs) / _LABELS)
+            shown = range((len(epochs) - 1) % every, len(epochs), every)
+            panel.set_xticks(shown, [epoch_label(epochs[place]) for place in shown])
             panel.set_yticks(range(len(taps)), taps)
             panel.set_xlabel("epoch")
             if values.size <= _CELLS_WITH_NUMBERS:
@@ -66,10 +72,10 @@ def layer_map(rows: pd.DataFrame, prefix: str) -> tuple[list[str], list[float], 
         prefix: ``"layer"`` for train, ``"test_layer"`` for test.
 
     Returns:
-        Layers from input to output, epochs at which all runs were measured, values [layers, epochs].
+        Layers from input to output, epochs at which all runs under way were measured, values [layers, epochs].
 
     Example:
-        >>> rows = pd.DataFrame({"run": [0, 1], "epoch": 1.0, "layer/embedding/variance_ratio": [1.0, 4.0]})
+        >>> rows = pd.DataFrame({"run": [0, 1], "epoch/shared": 1.0, "layer/embedding/variance_ratio": [1.0, 4.0]})
         >>> layer_map(rows, "layer")
         (['embedding'], [1.0], array([[2.]]))
     """
@@ -92,11 +98,11 @@ def _drawn(table: pd.DataFrame) -> pd.DataFrame:
 
 def _caption(table: pd.DataFrame) -> str:
     rows = _drawn(table)
-    shown, count = rows["run"].nunique(), len(final_rows(table))
+    shown, final = rows["run"].nunique(), final_rows(table)
     return (
         "Variance ratio of every layer (input at the bottom) at every checkpoint, on train and on test, one colour "
-        f"scale: geometric mean over {shown} of {count} runs (diverged runs and, unless none is left, those that did "
-        "not reach the terminal phase are left out). Darker is more collapsed."
+        f"scale: geometric mean over {shown} of {len(final)} runs ({count_lost(final['lost']).lost}; these and, unless "
+        "none is left, those that did not reach the terminal phase are left out). Darker is more collapsed."
     )
 
 

@@ -15,12 +15,14 @@ import pandas as pd
 from ncjax.claims import (
     CLAIMS,
     LEVEL,
+    LOST,
     RESAMPLES,
     RULE,
     SAME,
     TERMINAL_ERROR,
     Finding,
     axis_name,
+    count_lost,
     final_rows,
     hyperparameters,
 )
@@ -179,7 +181,8 @@ def run_table(table: pd.DataFrame) -> tuple[list[str], list[list[Any]]]:
     swept = [name for name in hyperparameters(final) if name in ALWAYS_SHOWN or final[name].nunique(dropna=False) > 1]
     measured = [name for name in FINAL_COLUMNS if name in final]
     error = final["train/error"] if "train/error" in final else pd.Series(np.nan, final.index)
-    ended = np.where(final["diverged"], "diverged", np.where(error <= TERMINAL_ERROR, "terminal", "not terminal"))
+    ended = np.where(error <= TERMINAL_ERROR, "terminal", "not terminal")
+    ended = np.where(final["lost"] == "", ended, final["lost"].map(LOST))
     shown = own.assign(**{name: final[name] for name in swept}, ended=ended)
     epoch = ["epoch"] if "epoch" in final else []
     shown = shown.assign(**{name: final[name] for name in [*epoch, *measured]})
@@ -211,14 +214,14 @@ def number_text(value: Any) -> str:
     return text
 
 
-def _counts(final: pd.DataFrame) -> dict[str, int]:
+def _counts(final: pd.DataFrame) -> dict[str, Any]:
     settled = final["train/error"] <= TERMINAL_ERROR if "train/error" in final else pd.Series(False, final.index)
-    diverged = final["diverged"]
+    lost = final["lost"] != ""
     return {
         "runs": len(final),
-        "terminal": int((settled & ~diverged).sum()),
-        "unsettled": int((~settled & ~diverged).sum()),
-        "diverged": int(diverged.sum()),
+        "terminal": int((settled & ~lost).sum()),
+        "unsettled": int((~settled & ~lost).sum()),
+        "lost": count_lost(final["lost"]).lost,
     }
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from ncjax.claims import count_lost, final_rows
 from ncjax.report.bands import draw_band, legend_beside
 from ncjax.report.scatter import drawn_runs
 from ncjax.report.style import Plate, house_style, log_ticks, panels
@@ -61,9 +62,10 @@ def _settled(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _caption(table: pd.DataFrame) -> str:
+    count, lost = len(_settled(table)), count_lost(final_rows(table)["lost"]).lost
     return (
         "Variances (left) and errors on test (right) at the end of training against the number of train samples. "
-        f"Lines: geometric means over {len(_settled(table))} runs in the terminal phase (diverged runs left out); "
+        f"Lines: geometric means over {count} runs in the terminal phase ({lost} and left out); "
         "bands: from the smallest to the largest."
     )
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ncjax.claims import TERMINAL_ERROR, axis_name, final_rows, spearman, sweep_axes
+from ncjax.claims import MIN_UNITS, TERMINAL_ERROR, axis_name, count_lost, final_rows, spearman, sweep_axes
 from ncjax.report.style import DATA_ID, MARKERS, house_style, log_ticks, panels, value_colours, value_label
 
 
@@ -43,14 +43,15 @@ def draw_scatter(table: pd.DataFrame, contents: Sequence[Panel]) -> Figure:
         contents: the panels, left to right; one whose column is missing stays empty and says so.
 
     Returns:
-        The figure. Runs that reached the terminal phase are filled, others hollow, diverged ones left out. Colour is
-        the first axis that varies, marker the second. A bar is the column's 95% interval where the table has it.
+        The figure, with Spearman's ρ from five runs on. Runs that reached the terminal phase are filled, others
+        hollow, lost ones left out. Colour is the first axis that varies, marker the second. A bar is the column's 95%
+        interval where the table has it.
 
     Example:
-        >>> table = pd.DataFrame({"run": range(3), "step": 9, "train/error": 0.0,
-        ...                       "a/x": [1.0, 2.0, 3.0], "a/y": [3.0, 2.0, 1.0]})
+        >>> table = pd.DataFrame({"run": range(5), "step": 9, "train/error": 0.0,
+        ...                       "a/x": [1.0, 2.0, 3.0, 4.0, 5.0], "a/y": [5.0, 4.0, 3.0, 2.0, 1.0]})
         >>> draw_scatter(table, [Panel("a/x", "a/y", "x", "y")]).axes[0].get_title(loc="left")
-        'ρ = −1.00 (n = 3)'
+        'ρ = −1.00 (n = 5)'
     """
     final = drawn_runs(table)
     colour_axis, marker_axis = (*sweep_axes(final), None, None)[:2]
@@ -69,7 +70,7 @@ def draw_scatter(table: pd.DataFrame, contents: Sequence[Panel]) -> Figure:
 
 
 def drawn_runs(table: pd.DataFrame) -> pd.DataFrame:
-    """The final row of each run that did not diverge, with a boolean ``terminal``.
+    """The final row of each run that was not lost, with a boolean ``terminal``.
 
     Args:
         table: the results table.
@@ -82,7 +83,7 @@ def drawn_runs(table: pd.DataFrame) -> pd.DataFrame:
         [False]
     """
     final = final_rows(table)
-    final = final[~final["diverged"]].reset_index(drop=True)
+    final = final[final["lost"] == ""].reset_index(drop=True)
     return final.assign(terminal=final["train/error"] <= TERMINAL_ERROR if "train/error" in final else True)
 
 
@@ -104,7 +105,7 @@ def run_counts(table: pd.DataFrame) -> str:
     reached = int(final["terminal"].sum())
     return (
         f"{len(every)} runs: {reached} in the terminal phase (filled; train error at most {TERMINAL_ERROR:g}), "
-        f"{len(final) - reached} not (hollow, not in ρ), {len(every) - len(final)} diverged and left out."
+        f"{len(final) - reached} not (hollow, not in ρ), {count_lost(every['lost']).lost} and left out."
     )
 
 
@@ -118,7 +119,7 @@ def _scatter(axes: Axes, final: pd.DataFrame, panel: Panel, colour_axis: str | N
     known = final.dropna(subset=[panel.x, panel.y])
     known = known[(known[panel.x] > 0) & ((known[panel.y] > 0) | (not panel.log_y))]
     settled = known[known["terminal"]]
-    if len(settled) > 2:
+    if len(settled) >= MIN_UNITS:
         rho = float(spearman(settled[panel.x].to_numpy(float), settled[panel.y].to_numpy(float))[0])
         axes.set_title(f"ρ = {rho:.2f} (n = {len(settled)})".replace("-", "−"))
     colours, shapes = _colours(final, colour_axis), _shapes(final, marker_axis)

@@ -1,10 +1,11 @@
 """The claims as aligned text for a terminal."""
 
+import dataclasses
 import math
 import textwrap
 from collections.abc import Sequence
 
-from ncjax.claims import LEVEL, MIN_UNITS, RULE, SAME, TERMINAL_ERROR, Finding, Moment
+from ncjax.claims import LEVEL, MIN_UNITS, RULE, SAME, TERMINAL_ERROR, Finding, LeftOut, Moment
 
 _WIDTHS = (2, 57, 14, 13, 6, 16, 5)
 
@@ -81,13 +82,16 @@ def _finding_row(finding: Finding, line: str) -> str:
 
 def _legend(findings: Sequence[Finding]) -> str:
     ended = [finding for finding in findings if finding.moment == Moment.END]
-    diverged = max((finding.diverged for finding in ended), default=0)
-    unsettled = max((finding.unsettled for finding in ended), default=0)
+    most = {
+        field.name: max((getattr(finding, field.name) for finding in ended), default=0)
+        for field in dataclasses.fields(LeftOut)
+    }
+    left_out = LeftOut(**most)
     return (
         "Lines are at the end of training; below one is what it says at equal epochs and train loss, where that "
         "differs. n: runs/units that the bootstrap resamples (settings with all their seeds, or runs). Left out: "
-        f"{diverged} diverged, {unsettled} with a final train error above {TERMINAL_ERROR:g}. Verdict: {RULE}; fewer "
-        f"than {MIN_UNITS} units decide nothing."
+        f"{left_out.lost}, {left_out.unsettled} with a final train error above {TERMINAL_ERROR:g}. Verdict: {RULE}; "
+        f"fewer than {MIN_UNITS} units decide nothing."
     )
 
 

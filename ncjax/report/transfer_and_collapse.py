@@ -8,7 +8,13 @@ from matplotlib.figure import Figure
 
 from ncjax.report.bands import COLOURS, DASHES, draw_band, legend_beside
 from ncjax.report.style import DATA_ID, Plate, epoch_axis, house_style, log_ticks, panels
-from ncjax.report.through_time import drawn_rows, excluded_sentence, geometric_mean
+from ncjax.report.through_time import (
+    SHARED_EPOCH,
+    complete_rows,
+    drawn_rows,
+    excluded_sentence,
+    geometric_mean,
+)
 
 TRAIN = "train/variance_ratio"
 PROBES = {
@@ -45,7 +51,7 @@ def draw_probes(table: pd.DataFrame) -> Figure:
         figure.set_figwidth(9.0)
         left, right = grid[0]
         for number, (column, name) in enumerate((c, n) for c, n in PROBES.items() if c in rows):
-            draw_band(left, rows, "epoch", column, number, geometric=False)
+            draw_band(left, complete_rows(rows), SHARED_EPOCH, column, number, geometric=False)
             _path(right, rows, column, number, name)
         epoch_axis(left, rows["epoch"].to_numpy(float))
         left.set_ylabel("probe accuracy (test, fine classes)")
@@ -89,8 +95,8 @@ def draw_joint(table: pd.DataFrame) -> Figure:
 
 def _path(axes: Axes, rows: pd.DataFrame, column: str, number: int, name: str) -> None:
     """Mean accuracy against the geometric mean of train variance, from the first trained checkpoint to the last."""
-    trained = rows[rows["step"] > 0]
-    accuracy, variance = trained.groupby("epoch")[column].mean(), geometric_mean(trained, TRAIN)
+    trained = complete_rows(rows[rows["step"] > 0])
+    accuracy, variance = trained.groupby(SHARED_EPOCH)[column].mean(), geometric_mean(trained, TRAIN)
     accuracy = accuracy.reindex(variance.index)
     look = {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
     axes.plot(variance, accuracy, label=name, marker="o", markersize=3, zorder=3, gid=f"{DATA_ID}/{column}", **look)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ncjax.claims import CLAIMS, LEVEL, RESAMPLES, RULE, Finding, evaluate, final_rows, missing_columns
+from ncjax.claims import CLAIMS, LEVEL, RESAMPLES, RULE, Finding, count_lost, evaluate, final_rows, missing_columns
 from ncjax.report import (
     complexity,
     courses,
@@ -131,8 +131,9 @@ def illustrate(
         if missing:
             notes.append(f"figure {plate.name} not drawn: the results table lacks {', '.join(missing)}")
             continue
-        if final_rows(table)["diverged"].all():
-            notes.append(f"figure {plate.name} not drawn: every run diverged")
+        final = final_rows(table)
+        if (final["lost"] != "").all():
+            notes.append(f"figure {plate.name} not drawn: no run is left ({count_lost(final['lost']).lost})")
             continue
         png, _ = save(plate.draw(table), directory, plate.name + suffix)
         illustrations.append(Illustration(plate.title, plate.claims, png, plate.caption(table), plate.alt(table)))

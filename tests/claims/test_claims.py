@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ncjax.claims import CLAIMS, Finding, Verdict, evaluate, layer_taps
-from tests.claims.synthetic import TAPS, final_table, sweep_table, with_diverged
+from tests.claims.synthetic import TAPS, final_table, sweep_table, with_diverged, with_optional
 
 BY_KEY = {claim.key: claim for claim in CLAIMS}
 evaluate_collapse, evaluate_transfer = BY_KEY["A1"].evaluate, BY_KEY["A5"].evaluate
@@ -186,6 +186,21 @@ def test_diverged_runs_change_nothing_but_the_count() -> None:
     without = evaluate_collapse(table[table["run"] != 5])
     assert [finding.diverged for finding in lost] == [1] * len(lost)
     assert [(f.value, f.low, f.high) for f in lost] == [(f.value, f.low, f.high) for f in without]
+
+
+def test_a_run_that_collapsed_to_a_point_changes_nothing_but_the_count() -> None:
+    table = sweep_table().assign(**{"train/collapsed_to_a_point": lambda rows: rows["run"] == 5})
+    lost = evaluate_collapse(table)
+    without = evaluate_collapse(table[table["run"] != 5])
+    assert {(finding.collapsed, finding.diverged) for finding in lost} == {(1, 0)}
+    assert [(f.value, f.low, f.high) for f in lost] == [(f.value, f.low, f.high) for f in without]
+
+
+def test_a_claim_without_a_run_left_says_what_became_of_them() -> None:
+    [finding] = BY_KEY["A6"].evaluate(
+        with_optional(sweep_table(seeds=1)).assign(**{"train/collapsed_to_a_point": True})
+    )
+    assert finding.note == "no run is left: 6 collapsed to a point"
 
 
 def test_the_verdict_does_not_depend_on_the_order_of_rows(planted: list[Finding]) -> None:

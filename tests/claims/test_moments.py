@@ -72,7 +72,7 @@ def test_runs_that_settle_only_later_are_left_out_at_equal_epochs() -> None:
     table.loc[late, "train/error"] = 0.5
     short = table[(table["run"] > 0) | (table["epoch"] <= 16)]
     moved = moved_to(short.assign(**{"train/error": np.where(late[short.index], 0.5, 0.0)}), Moment.EPOCH)
-    assert (len(moved.final), moved.unsettled) == (5, 1)
+    assert (len(moved.final), moved.left_out.unsettled) == (5, 1)
 
 
 def test_every_moment_has_every_line_and_says_where_it_is_the_same() -> None:

@@ -4,27 +4,59 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ncjax.claims import final_rows, number_runs, select_runs, sweep_axes
+from ncjax.claims import LOST, LeftOut, final_rows, number_runs, select_runs, sweep_axes
 from tests.claims.synthetic import sweep_table, with_diverged
 
 
 def test_diverged_runs_are_left_out_and_counted() -> None:
     runs = select_runs(with_diverged(sweep_table(), 3))
-    assert (len(runs.final), runs.diverged) == (11, 1)
+    assert (len(runs.final), runs.left_out.diverged) == (11, 1)
 
 
 def test_a_run_that_diverged_midway_is_left_out_although_its_last_row_is_whole() -> None:
     table = sweep_table()
     table.loc[(table["run"] == 2) & (table["epoch"] == 4), "diverged"] = True
     runs = select_runs(table)
-    assert (len(runs.final), runs.diverged) == (11, 1)
+    assert (len(runs.final), runs.left_out.diverged) == (11, 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [("train/geometric_complexity", 1.1e9, "exploded"), ("train/collapsed_to_a_point", True, "collapsed")],
+)
+def test_a_run_that_was_lost_on_its_way_is_left_out_and_counted(column: str, value: float, reason: str) -> None:
+    table = sweep_table().assign(**{"train/collapsed_to_a_point": False})
+    table.loc[(table["run"] == 2) & (table["epoch"] == 4), column] = value
+    runs = select_runs(table)
+    assert (len(runs.final), getattr(runs.left_out, reason)) == (11, 1)
+    assert runs.left_out.lost == f"1 {LOST[reason]}"
+    assert runs.axes == ("learning_rate", "l2")
+
+
+def test_flags_survive_a_file_where_they_are_numbers_and_holes() -> None:
+    table = sweep_table().assign(**{"train/collapsed_to_a_point": np.nan})
+    table.loc[table["run"] == 2, "train/collapsed_to_a_point"] = 1.0
+    table.loc[table["run"] == 3, "train/collapsed_to_a_point"] = 0.0
+    assert select_runs(table).left_out.collapsed == 1
+
+
+def test_a_run_counts_once_by_its_first_reason() -> None:
+    table = with_diverged(sweep_table(), 3)
+    table.loc[(table["run"] == 3) & (table["epoch"] == 1), "train/geometric_complexity"] = 1e12
+    assert select_runs(table).left_out == LeftOut(diverged=1)
+
+
+def test_complexity_up_to_the_limit_is_kept() -> None:
+    table = sweep_table()
+    table.loc[table["run"] == 3, "train/geometric_complexity"] = 1e9
+    assert select_runs(table).left_out == LeftOut()
 
 
 def test_runs_above_the_threshold_are_left_out_and_counted() -> None:
     table = sweep_table()
     table.loc[table["run"] < 2, "train/error"] = 0.051
     runs = select_runs(table)
-    assert (len(runs.final), runs.unsettled) == (10, 2)
+    assert (len(runs.final), runs.left_out.unsettled) == (10, 2)
 
 
 def test_settings_join_the_seeds() -> None:

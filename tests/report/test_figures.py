@@ -20,7 +20,7 @@ from ncjax.report import (
     trajectories,
     transfer_and_collapse,
 )
-from ncjax.report.through_time import drawn_rows
+from ncjax.report.through_time import SHARED_EPOCH, drawn_rows, geometric_mean, shared_map
 from tests.claims.synthetic import TAPS, sweep_table, with_diverged, with_optional
 
 
@@ -129,7 +129,50 @@ def test_train_and_test_heat_maps_share_one_colour_scale() -> None:
 def test_checkpoints_of_different_batch_sizes_fall_on_one_epoch() -> None:
     table = sweep_table(batch_sizes=(16, 32), seeds=1)
     table["epoch"] *= np.where(table["batch_size"] == 16, 1.0, 1.01)
-    assert drawn_rows(table)["epoch"].nunique() == 9
+    rows = drawn_rows(table)
+    assert rows[SHARED_EPOCH].nunique() == 9
+    np.testing.assert_array_equal(np.unique(rows["epoch"]), np.unique(table["epoch"]))
+
+
+@pytest.mark.parametrize("offset", [1.0, 1.002, 1.049])
+def test_no_two_checkpoints_of_a_run_become_one(offset: float) -> None:
+    epochs = [*np.linspace(0.3, 30, 100)]
+    table = sweep_table(batch_sizes=(16, 32), seeds=1, epochs=epochs)
+    table["epoch"] *= np.where(table["batch_size"] == 16, 1.0, offset)
+    rows = drawn_rows(table)
+    assert not rows.duplicated(["run", SHARED_EPOCH]).any()
+    assert (rows.groupby("run").size() == 100).all()
+    assert (rows[SHARED_EPOCH] / rows["epoch"]).between(1 / 1.06, 1.06).all()
+    np.testing.assert_array_equal(rows.sort_values(["run", "epoch"]).index, rows.index)
+
+
+def test_the_axis_covers_all_that_was_measured() -> None:
+    table = sweep_table(seeds=1, epochs=[*np.linspace(0.3, 30, 100)])
+    panel = trajectories.draw(table).axes[0]
+    assert panel.get_xlim()[0] <= 0.3
+    assert panel.get_xlim()[1] >= 30
+    assert {len(np.asarray(line.get_xdata())) for line in panel.lines} == {100}
+    epochs, means = shared_map(drawn_rows(table), ["train/cdnv"])
+    assert (epochs[0], epochs[-1], means.shape) == (pytest.approx(0.3), 30.0, (1, 100))
+
+
+def test_the_closest_checkpoints_meet() -> None:
+    rows = [(0, 1.0), (0, 1.05), (0, 1.1), (1, 1.049), (1, 1.1)]
+    table = pd.DataFrame(rows, columns=["run", "epoch"]).assign(step=range(5))
+    assert drawn_rows(table)[SHARED_EPOCH].tolist() == pytest.approx([1.0, 1.0495, 1.1, 1.0495, 1.1])
+
+
+def test_means_leave_out_epochs_at_which_a_run_under_way_was_not_measured() -> None:
+    rows = [(0, 1.0, 1.0), (0, 2.0, 1.0), (0, 4.0, 1.0), (1, 1.0, 4.0), (1, 4.0, 4.0), (0, 8.0, 1.0)]
+    table = pd.DataFrame(rows, columns=["run", "epoch", "x"]).assign(step=[0, 1, 2, 0, 1, 3])
+    assert geometric_mean(drawn_rows(table), "x").to_dict() == pytest.approx({1.0: 2.0, 4.0: 2.0, 8.0: 1.0})
+
+
+def test_a_heat_map_of_many_checkpoints_labels_a_few_and_the_last() -> None:
+    table = sweep_table(seeds=1, epochs=[*range(1, 101)]).assign(**{"train/error": 0.0})
+    labels = [label.get_text() for label in layers.draw(table).axes[0].get_xticklabels()]
+    assert labels[-1] == "100"
+    assert len(labels) <= 14
 
 
 @pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)

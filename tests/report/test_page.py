@@ -92,4 +92,4 @@ def test_a_figure_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
 def test_a_table_whose_runs_all_diverged_is_reported_without_figures(tmp_path: Path) -> None:
     report = write_report(sweep_table(seeds=1).assign(diverged=True), tmp_path)
     assert report.figures == []
-    assert report.notes[0] == "figure trajectories not drawn: every run diverged"
+    assert report.notes[0] == "figure trajectories not drawn: no run is left (6 diverged)"
