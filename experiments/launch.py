@@ -1,5 +1,6 @@
 """What every entry point does first and last: read flags, name the devices, end an error with one line."""
 
+import logging as pylogging
 import os
 import sys
 import traceback
@@ -50,10 +51,19 @@ def _main(argv: list[str], main: Callable[[], None], first: Callable[[], None] |
     if len(argv) > 1:
         raise ValueError(f"arguments: got {' '.join(argv[1:])!r}, expected flags only (--name=value)")
     logging.set_verbosity(logging.WARNING)
+    _show_notes()
     warnings.showwarning = _show_warning
     if devices:
         _prepare_devices(first)
     main()
+
+
+def _show_notes() -> None:
+    """Says on stderr what the package notes, such as which data are used; stdout is for results."""
+    notes = pylogging.getLogger("ncjax")
+    notes.setLevel(pylogging.INFO)
+    notes.propagate = False
+    notes.handlers = [pylogging.StreamHandler()]
 
 
 def _prepare_devices(first: Callable[[], None] | None) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import logging
 import math
 import os
 import shutil
@@ -30,6 +31,8 @@ _INDEX = "index.json"
 _LAYOUT = 1
 _STAGING = ".making-"
 _ABANDONED_SECONDS = 24 * 3600
+
+_LOG = logging.getLogger("ncjax.data")
 
 _Guard = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -82,12 +85,12 @@ def fetch(
 ) -> dict[str, Split]:
     """Splits from the cache, or made and cached if they are not there.
 
-    A damaged entry is made anew, with a warning. Processes that make the same entry at once do not collide: one of
-    the equal results stays.
+    What is used is said in the log `ncjax.data`. A damaged entry is made anew, with a warning. Processes
+    that make the same entry at once do not collide: one of the equal results stays.
 
     Args:
         name: the data set's name, also the folder's.
-        options: all that the arrays depend on, JSON values; another value is another entry.
+        options: all that the arrays depend on, JSON values; another value is another entry. The index keeps them.
         make: makes the splits by name. Those made by blocks are written as they come, with a progress bar.
         root: folder of the cache; None: `cache_root()`.
 
@@ -112,10 +115,13 @@ def fetch(
     with _one_line_errors(folder):
         if folder.exists():
             try:
-                return _read(folder)
+                found = _read(folder)
+                _LOG.info("data set %s: from the cache %s", name, folder)
+                return found
             except _DamagedError as error:
                 damaged = True
                 warnings.warn(f"remaking the cached data set {folder}: {error}", stacklevel=3)
+    _LOG.info("data set %s: made anew, into the cache %s", name, folder)
     splits = make()
     staging = folder.with_name(f"{_STAGING}{uuid.uuid4().hex}")
     try:
@@ -123,7 +129,7 @@ def fetch(
             staging.mkdir(parents=True)
             _remove_abandoned(folder.parent)
             _check_space(staging, splits)
-        _write(staging, splits, lambda: _one_line_errors(folder))
+        _write(staging, splits, dict(options), lambda: _one_line_errors(folder))
         with _one_line_errors(folder):
             # Read before it is moved: whatever other processes do to the folder, open maps stay whole.
             made = _read(staging, verify=False)
@@ -174,7 +180,7 @@ def _check_space(folder: Path, splits: Mapping[str, Split | SplitBlocks]) -> Non
         raise OSError(errno.ENOSPC, reason)
 
 
-def _write(folder: Path, splits: Mapping[str, Split | SplitBlocks], guard: _Guard) -> None:
+def _write(folder: Path, splits: Mapping[str, Split | SplitBlocks], options: dict[str, Any], guard: _Guard) -> None:
     files = {}
     for name, split in splits.items():
         if isinstance(split, SplitBlocks):
@@ -187,7 +193,8 @@ def _write(folder: Path, splits: Mapping[str, Split | SplitBlocks], guard: _Guar
             path = folder / f"{name}_{kind}.npy"
             with guard():
                 files[path.name] = _checksum(path)
-    content = {"files": files, "splits": {name: split.class_names for name, split in splits.items()}}
+    names = {name: split.class_names for name, split in splits.items()}
+    content = {"files": files, "splits": names, "options": options}
     text = json.dumps(content, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     with guard(), (folder / _INDEX).open("w") as file:
@@ -238,6 +245,8 @@ def _read(folder: Path, verify: bool = True) -> dict[str, Split]:
     if hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest() != digest:
         raise _DamagedError(f"{_INDEX} fails its checksum")
     for name, expected in content["files"].items():
+        if name != Path(name).name:
+            raise _DamagedError(f"{_INDEX} names a file elsewhere")
         if not (folder / name).exists():
             raise _DamagedError(f"{name} is missing")
         if verify and _checksum(folder / name) != expected:

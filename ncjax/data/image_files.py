@@ -76,11 +76,14 @@ def class_files(root: Path) -> dict[str, list[Path]]:
         Files by class, both sorted by name; folders without an image are left out.
 
     Raises:
-        ValueError: if there is no image.
+        ValueError: if there is no image, or a link leads out of the folder.
     """
     classes = {}
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS)
+        for link in (path for path in (folder, *files) if path.is_symlink()):
+            if not link.resolve().is_relative_to(root.resolve()):
+                raise ValueError(f"{link} leads out of {root}, to {link.resolve()}: expected the images themselves")
         if files:
             classes[folder.name] = files
     if not classes:
@@ -170,7 +173,7 @@ def read_image(path: Path, image_size: int, channels: int) -> UInt8[np.ndarray, 
     try:
         with Image.open(path) as opened:
             image = opened.convert("L" if channels == 1 else "RGB")
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is damaged or truncated: {error}") from None
     if image_size:
         side = min(image.size)
@@ -186,3 +189,5 @@ def _header(path: Path) -> tuple[tuple[int, int], str]:
             return image.size, image.mode
     except (UnidentifiedImageError, SyntaxError, ValueError):
         raise ValueError(f"{path} is damaged or no image") from None
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path}: {error}") from None

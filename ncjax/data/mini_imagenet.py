@@ -12,6 +12,7 @@ from ncjax.data.class_names import class_lists
 from ncjax.data.image_files import class_files, hold_out, image_blocks
 from ncjax.data.originals import read_pickle
 from ncjax.data.tfds_directory import NotPreparedError
+from ncjax.paths import inside
 
 _PER_CLASS = 600
 _TEST_SHARE = 6
@@ -88,10 +89,15 @@ def _listed_files(root: Path, lists: list[Path]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in lists:
         with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if "filename" not in row or "label" not in row:
-                    raise ValueError(f"{path} must have the columns filename and label; it has {', '.join(row)}")
-                found.setdefault(row["label"], []).append(root / "images" / row["filename"])
+            reader = csv.DictReader(file)
+            for row in reader:
+                name, label = row.get("filename"), row.get("label")
+                if name is None or label is None:
+                    raise ValueError(f"{path} must have the columns filename and label; got {list(row.values())}")
+                try:
+                    found.setdefault(label, []).append(inside(root / "images", name))
+                except ValueError as error:
+                    raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
     missing = next((path for files in found.values() for path in files if not path.is_file()), None)
     if missing is not None:
         raise FileNotFoundError(f"{missing} is not there, though the lists of {root} name it")

@@ -14,7 +14,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from ncjax.paths import inside
+
 _IDX_BYTE = 0x08
+_MOST_DEFLATED = 1032  # no byte of a gzip file unpacks to more, https://zlib.net/zlib_tech.html
+_LARGEST_ARCHIVE = 1 << 30  # CIFAR's unpack to 180 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,19 +60,33 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
         ...     read_idx(path)
         array([7, 9], dtype=uint8)
     """
-    data = path.read_bytes()
-    if data[:2] == b"\x1f\x8b":
+    size = path.stat().st_size
+    with path.open("rb") as opened:
+        packed = opened.read(2) == b"\x1f\x8b"
+        opened.seek(0)
         try:
-            data = gzip.decompress(data)
+            return _read_idx(gzip.GzipFile(fileobj=opened) if packed else opened, path, size, packed)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{path} is damaged or truncated: {error}") from None
-    if len(data) < 4 or data[:3] != bytes([0, 0, _IDX_BYTE]):
-        raise ValueError(f"{path} must be an idx file of bytes; it begins with {data[:4].hex()!r}")
-    start = 4 + 4 * data[3]
-    shape = tuple(int.from_bytes(data[at : at + 4]) for at in range(4, start, 4))
-    if len(data) - start != math.prod(shape):
-        raise ValueError(f"{path} is damaged or truncated: {len(data)} bytes do not hold the shape {shape}")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _read_idx(file: io.BufferedIOBase, path: Path, size: int, packed: bool) -> UInt8[np.ndarray, "..."]:
+    """Reads no more than the header announces, and that only if so much can be there."""
+    start = file.read(4)
+    if len(start) < 4 or start[:3] != bytes([0, 0, _IDX_BYTE]):
+        raise ValueError(f"{path} must be an idx file of bytes; it begins with {start.hex()!r}")
+    sizes = file.read(4 * start[3])
+    if len(sizes) < 4 * start[3]:
+        raise ValueError(f"{path} is damaged or truncated: it ends within its header")
+    shape = tuple(int.from_bytes(sizes[at : at + 4]) for at in range(0, len(sizes), 4))
+    announced = math.prod(shape)
+    if announced > (_MOST_DEFLATED * size if packed else size):
+        raise ValueError(f"{path} is damaged or truncated: its {size} bytes do not hold the shape {shape}")
+    data = file.read(announced)
+    if len(data) < announced or file.read(1):
+        more = "fewer" if len(data) < announced else "more"
+        raise ValueError(f"{path} is damaged or truncated: {more} bytes than the shape {shape} in its header")
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def read_mnist_like(source: Path, prefix: str = "", test: str = "t10k") -> dict[str, Originals]:
@@ -243,10 +261,28 @@ def _read_files(source: Path, stem: str, alternatives: Sequence[Sequence[str]]) 
     for archive in archives:
         try:
             with tarfile.open(archive) as tar:
-                members = {Path(member.name).name: member for member in tar if member.isfile()}
+                members = _tar_files(tar, archive)
                 for names in alternatives:
                     if all(name in members for name in names):
                         return {name: tar.extractfile(members[name]).read() for name in names}  # type: ignore[union-attr]
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError(f"{archive} is damaged or truncated: {error}") from None
     raise FileNotFoundError(f"{source} lacks {', '.join(alternatives[0])} (or the same names with .bin)")
+
+
+def _tar_files(tar: tarfile.TarFile, archive: Path) -> dict[str, tarfile.TarInfo]:
+    """The files of an archive by their last name; none may lead out of it, and all must be of a likely size."""
+    files: dict[str, tarfile.TarInfo] = {}
+    unpacked = 0
+    for member in tar:
+        # Before the next header is looked for, for which all of this one's bytes are unpacked.
+        unpacked += member.size
+        if unpacked > _LARGEST_ARCHIVE:
+            raise ValueError(f"{archive} unpacks to more than {_LARGEST_ARCHIVE >> 20} MiB: no archive of CIFAR does")
+        if member.isfile():
+            try:
+                inside(archive.parent, member.name.removeprefix("./"))
+            except ValueError as error:
+                raise ValueError(f"{archive}: {error}") from None
+            files[Path(member.name).name] = member
+    return files

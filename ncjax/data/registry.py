@@ -9,6 +9,7 @@ from typing import Any
 
 from ncjax.data.cache import SplitBlocks, fetch
 from ncjax.data.class_names import class_lists
+from ncjax.data.code_digest import code_digest
 from ncjax.data.dataset import Dataset, Split, pixel_statistics
 from ncjax.data.digits import make_digits
 from ncjax.data.glyphs import make_glyphs
@@ -29,7 +30,9 @@ class Source:
         make: makes the splits by name: `train`, `test` and, for few-shot transfer, `validation` and `target`. Its
             keyword arguments are the options of `DataSpec` that it obeys, their defaults the data set's own choice;
             `load` applies the other options to what it returns.
-        version: raised when `make` changes what it returns, so that older caches are not read.
+        version: raised when `make` changes what it returns for a reason that its code does not show, such as another
+            version of a library, so that older caches are not read. Changed code is noticed by itself, see
+            `ncjax.data.code_digest`, but for the data sets of this package: they know their versions.
         class_split: the split by class that is usual for the data set, a name that `class_lists` knows; empty: none.
         tfds: name in tensorflow_datasets, for what is prepared there; empty: it is not.
         originals: reads the original files in a folder, for what is prepared from them. None: they cannot be read.
@@ -96,6 +99,9 @@ SOURCES: dict[str, Source] = {
     "stl10": tfds_source("stl10"),
     "svhn_cropped": tfds_source("svhn_cropped"),
 }
+
+
+_SHIPPED = frozenset(SOURCES.values())
 
 
 def names() -> tuple[str, ...]:
@@ -196,6 +202,8 @@ def cached_splits(
     """
     source = find_source(name)
     options = {**obeyed, "version": source.version}
+    if source not in _SHIPPED:
+        options["maker"] = code_digest(source.make)
     folder = options.pop("source", "")
     if source.fingerprint is not None and folder:
         options["fingerprint"] = source.fingerprint(folder)

@@ -1,5 +1,6 @@
 """TFRecord files, the default format of tensorflow_datasets, read without TensorFlow."""
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,9 +32,10 @@ def read_tfrecord(path: Path) -> Iterator[bytes]:
         [b'cat']
     """
     with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
         while header := file.read(_HEADER.size):
             length = _HEADER.unpack(header)[0] if len(header) == _HEADER.size else None
-            body = b"" if length is None else file.read(length + _FOOTER)
-            if length is None or len(body) < length + _FOOTER:
+            # Asked before it is read: a length that lies would ask for as much memory.
+            if length is None or length + _FOOTER > size - file.tell():
                 raise ValueError(f"{path.name} is truncated")
-            yield body[:length]
+            yield file.read(length + _FOOTER)[:length]

@@ -139,3 +139,24 @@ def test_no_source_is_an_error():
 def test_source_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"source of 'folder': .*nowhere is no folder"):
         load(DataSpec("folder", source=str(tmp_path / "nowhere")))
+
+
+@pytest.mark.parametrize("link", ["dog/out.png", "out"])
+def test_a_link_that_leads_out_of_the_folder_is_refused(pets_folder, tmp_path, data_dir, link):
+    write(tmp_path / "secret" / "a.png")
+    target = tmp_path / "secret" / ("a.png" if link.endswith(".png") else "")
+    (pets_folder / link).symlink_to(target)
+    with pytest.raises(ValueError, match=r"leads out of .*pets, to .*secret"):
+        load(DataSpec("folder", source=str(pets_folder)))
+    assert not list(data_dir.rglob("*.npy"))
+
+
+def test_a_link_within_the_folder_is_followed(pets_folder):
+    (pets_folder / "dog" / "again.png").symlink_to(pets_folder / "dog" / "0.png")
+    assert len(load(DataSpec("folder", source=str(pets_folder))).train) == 17
+
+
+def test_an_image_of_too_many_pixels_is_an_error_of_one_line(pets_folder, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(ValueError, match=r"\.png: Image size \(30 pixels\) exceeds limit of 20 pixels"):
+        make_folder(str(pets_folder))

@@ -96,6 +96,21 @@ def test_class_that_is_lacking_is_an_error(imagenet):
         make_mini_imagenet(str(imagenet))
 
 
+@pytest.mark.parametrize("name", ["../secret.jpg", "/etc/secret.jpg", "a/../../secret.jpg", ""])
+def test_a_list_that_names_files_elsewhere_is_refused(tmp_path, name):
+    for part in PARTS:
+        (tmp_path / f"{part}.csv").write_text(f"filename,label\n{name},n01532829\n")
+    with pytest.raises(ValueError, match=r"train.csv, line 2: got the file name"):
+        make_mini_imagenet(str(tmp_path))
+
+
+def test_a_list_with_a_short_line_is_an_error_that_names_it(tmp_path):
+    for part in PARTS:
+        (tmp_path / f"{part}.csv").write_text("filename,label\na.jpg\n")
+    with pytest.raises(ValueError, match=r"train.csv must have the columns filename and label; got \['a.jpg', None\]"):
+        make_mini_imagenet(str(tmp_path))
+
+
 def test_not_prepared_is_one_line_that_says_how():
     with pytest.raises(NotPreparedError, match=r"prepare_data --dataset=mini_imagenet --source=DIR$"):
         load(DataSpec("mini_imagenet"))

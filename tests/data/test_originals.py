@@ -1,9 +1,13 @@
 import gzip
+import io
 import pickle
+import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from ncjax.data import originals
 from ncjax.data.originals import read_cifar10, read_cifar100, read_idx, read_mnist_like, read_pickle
 
 
@@ -38,21 +42,58 @@ def test_emnist_has_names_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (idx(IMAGES)[:-1], "is damaged or truncated: .* do not hold the shape"),
-        (idx(IMAGES) + b"0", "is damaged or truncated"),
-        (idx(IMAGES)[:6], "is damaged or truncated"),
+        (idx(IMAGES)[:-1], "is damaged or truncated: fewer bytes than the shape"),
+        (idx(IMAGES) + b"0", "is damaged or truncated: more bytes than the shape"),
+        (gzip.compress(idx(IMAGES)[:-1]), "is damaged or truncated: fewer bytes than the shape"),
+        (bytes([0, 0, 8, 3]) + b"\xff" * 12, "is damaged or truncated: .* do not hold the shape"),
+        (gzip.compress(bytes([0, 0, 8, 3]) + b"\xff" * 12), "is damaged or truncated: .* do not hold the shape"),
+        (idx(IMAGES)[:6], "is damaged or truncated: it ends within its header"),
         (gzip.compress(idx(IMAGES))[:-9], "is damaged or truncated"),
         (b"\x1f\x8b" + bytes(20), "is damaged or truncated"),
         (b"<html>", "must be an idx file of bytes; it begins with '3c68746d'"),
         (b"", "must be an idx file of bytes"),
     ],
-    ids=["short", "long", "header", "gzip", "no gzip", "html", "empty"],
+    ids=["short", "long", "short within", "4 TiB", "4 TiB packed", "header", "gzip", "no gzip", "html", "empty"],
 )
 def test_damaged_idx_file_is_an_error_of_one_line(tmp_path, data, message):
     (tmp_path / "images").write_bytes(data)
     with pytest.raises(ValueError, match=message) as caught:
         read_idx(tmp_path / "images")
     assert "\n" not in str(caught.value)
+
+
+def test_a_gzip_file_is_not_unpacked_beyond_what_its_header_says(tmp_path):
+    bomb = idx(LABELS) + bytes(1 << 28)
+    (tmp_path / "labels").write_bytes(gzip.compress(bomb, 1))
+    del bomb
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="more bytes than the shape"):
+        read_idx(tmp_path / "labels")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
+
+
+def archive_of(path, *members):
+    with tarfile.open(path, "w:gz") as tar:
+        for name, size in members:
+            member = tarfile.TarInfo(name)
+            member.size = size
+            tar.addfile(member, io.BytesIO(bytes(size)))
+    return path
+
+
+@pytest.mark.parametrize("name", ["../test_batch", "/tmp/test_batch", "cifar/../../test_batch"])
+def test_a_member_that_leaves_its_archive_is_refused(tmp_path, name):
+    path = archive_of(tmp_path / "cifar-10-python.tar.gz", (name, 10))
+    with pytest.raises(ValueError, match=r"cifar-10-python.tar.gz: got the file name .* inside its directory"):
+        read_cifar10(path)
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_should_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(originals, "_LARGEST_ARCHIVE", 1 << 20)
+    path = archive_of(tmp_path / "cifar-10-python.tar.gz", ("a", 1 << 19), ("b", 1 << 20), ("c", 1 << 20))
+    with pytest.raises(ValueError, match="unpacks to more than 1 MiB"):
+        read_cifar10(path)
 
 
 def test_labels_of_another_number_are_an_error(tmp_path):
