@@ -82,6 +82,7 @@ def read_features(path: Path) -> FeaturesFile:
     }
     for prefix, split in indexed.items():
         notes += _sample_notes(f"{prefix}labels", split, classes)
+    notes += _numbering_note(classes)
     if layout == "[d, C] (assumed)":
         assert kernel is not None
         notes.append(_square_kernel_note(indexed[""], kernel, bias))
@@ -151,6 +152,13 @@ def _sample_notes(name: str, split: Split, classes: np.ndarray) -> list[str]:
     features, labels = split
     counts = np.bincount(labels, minlength=len(classes))
     return [f"{name}: {sentence}" for sentence in caveats(counts, features.shape[1], classes)]
+
+
+def _numbering_note(classes: np.ndarray) -> list[str]:
+    if np.array_equal(classes, np.arange(len(classes))):
+        return []
+    numbering = "np.unique(labels, return_inverse=True)[1] numbers them; ncjax.metrics takes labels from 0 alone"
+    return [f"labels: {_listed(classes)} are classes 0..{len(classes) - 1} in ascending order, as {numbering}"]
 
 
 def _square_kernel_note(split: Split, kernel: np.ndarray, bias: np.ndarray | None) -> str:

@@ -13,9 +13,7 @@ the features. JSON goes to the standard output, a table if that is a terminal; a
 import contextlib
 import dataclasses
 import functools
-import json
 import math
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from absl import flags
 
 from experiments import launch
 from experiments.few_shot_features import FeatureSet, from_files, from_workdir
+from experiments.result import check_writable, keeping_stdout, say_written, show
 
 FEATURES = flags.DEFINE_multi_string(
     "features", [], "File of features, written by numpy.savez; may be repeated.", **launch.SHARED
@@ -42,12 +41,12 @@ EPISODES = flags.DEFINE_integer("episodes", 10_000, "Number of episodes.")
 HEAD = flags.DEFINE_list("head", ["ncm"], "Heads by commas.")
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the episodes.", lower_bound=0, **launch.SHARED)
 EPISODES_FILE = flags.DEFINE_string("episodes_file", None, "Episodes to take instead of random ones.")
-PER_EPISODE = flags.DEFINE_string("per_episode", None, "File (.npz) to write the accuracy of each episode to.")
+PER_EPISODE = flags.DEFINE_string(
+    "per_episode", None, "File to write the accuracy of each episode to, as numpy.savez does."
+)
 JSON = flags.DEFINE_string("json", None, "File to write the JSON to.", **launch.SHARED)
 
 CHOSEN = "ridge_chosen"
-# Where the result goes; whatever else is printed must not be mixed into it.
-_RESULT = sys.stdout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,17 +71,15 @@ class Protocol:
 def main() -> None:
     """Measures what the flags ask for, and prints or writes it."""
     protocol = _asked_protocol()
+    check_writable(json=JSON.value, per_episode=PER_EPISODE.value)
     with contextlib.ExitStack() as stack:
         result, per_episode = measure_sets(_asked_sets(stack), protocol)
+    show(result, table, json_file=JSON.value)
     if PER_EPISODE.value is not None:
-        np.savez(PER_EPISODE.value, **per_episode)  # type: ignore[arg-type]
-    text = json.dumps(result, indent=2, allow_nan=False)
-    if JSON.value is not None:
-        Path(JSON.value).write_text(text + "\n", encoding="utf-8")
-    print(table(result) if _RESULT.isatty() or JSON.value is not None else text, file=_RESULT)
-    for path in (JSON.value, PER_EPISODE.value):
-        if path is not None:
-            print(f"results: {path}", file=_RESULT)
+        from ncjax.sweep.storage import replace_arrays
+
+        replace_arrays(Path(PER_EPISODE.value), per_episode)
+        say_written(PER_EPISODE.value)
 
 
 def _asked_sets(stack: contextlib.ExitStack) -> Iterable[FeatureSet]:
@@ -234,7 +231,7 @@ def table(result: dict[str, Any]) -> str:
             if "gradient_norm" in value:
                 line += f", gradient norm {value['gradient_norm']:.1e} at most"
             if "error_bound" in value:
-                line += f", error {_percent(value['error'])}, bound {_percent(value['error_bound'])}"
+                line += f", error {_percent(value['error'])}, bound {_bound(value['error_bound'])}"
             lines.append(line)
         lines += [f"  ridge_chosen λ at {shots}: {l2:g}" for shots, l2 in one.get("ridge_chosen_l2", {}).items()]
         lines.append(
@@ -320,6 +317,11 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.2f}%"
 
 
+def _bound(value: float | None) -> str:
+    """A bound on an error; one above 1 is no percentage and says nothing."""
+    return f"{value:.1e} (vacuous)" if value is not None and value > 1 else _percent(value)
+
+
 if __name__ == "__main__":
-    with contextlib.redirect_stdout(sys.stderr):
+    with keeping_stdout():
         launch.run(main)

@@ -9,10 +9,7 @@ the images through its last checkpoint and measures the collapse of what comes o
 table if that is a terminal; all else goes to the standard error.
 """
 
-import contextlib
-import json
 import math
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from absl import flags
 
 from experiments import launch
 from experiments.features_file import FeaturesFile, Split, read_features
+from experiments.result import check_writable, keeping_stdout, show
 
 FEATURES = flags.DEFINE_string("features", None, "File of features, written by numpy.savez.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory of a sweep.", **launch.SHARED)
@@ -33,9 +31,6 @@ BOOTSTRAP = flags.DEFINE_integer("bootstrap", 0, "Resamples for 95% intervals; 0
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the resamples.", **launch.SHARED)
 JSON = flags.DEFINE_string("json", None, "File to write the JSON to.", **launch.SHARED)
 
-# Where the result goes; whatever else is printed must not be mixed into it.
-_RESULT = sys.stdout
-
 
 def main() -> None:
     """Measures or reads what the flags ask for, and prints or writes it."""
@@ -43,6 +38,7 @@ def main() -> None:
         raise ValueError("arguments: expected either --features=F.npz or --workdir=DIR --run=N")
     if BOOTSTRAP.value == 1:
         raise ValueError("--bootstrap: got 1, expected 0 or at least 2")
+    check_writable(json=JSON.value)
     num_resamples, seed = int(BOOTSTRAP.value or 0), int(SEED.value or 0)
     if FEATURES.value is not None:
         if RUN.value is not None or AGAIN.value:
@@ -60,12 +56,7 @@ def main() -> None:
             else:
                 result = last_checkpoint(workdir, RUN.value)
         result["workdir"] = WORKDIR.value
-    text = json.dumps(result, indent=2, allow_nan=False)
-    if JSON.value is not None:
-        Path(JSON.value).write_text(text + "\n", encoding="utf-8")
-    print(table(result) if _RESULT.isatty() or JSON.value is not None else text, file=_RESULT)
-    if JSON.value is not None:
-        print(f"results: {JSON.value}", file=_RESULT)
+    show(result, table, json_file=JSON.value)
 
 
 def measure_features(file: FeaturesFile, num_resamples: int = 0, seed: int = 0) -> dict[str, Any]:
@@ -235,5 +226,5 @@ def _number(value: float | str | None) -> str:
 
 
 if __name__ == "__main__":
-    with contextlib.redirect_stdout(sys.stderr):
+    with keeping_stdout():
         launch.run(main)

@@ -80,10 +80,14 @@ def write(workdirs: list[Path]) -> None:
     arguments = [*(f"--workdir={workdir}" for workdir in workdirs), *([f"--output={output}"] if OUTPUT.value else [])]
     if COMPARE.value:
         command = shlex.join(["python", "-m", "experiments.report", "--compare", *arguments])
-        tables = {workdir.name or str(workdir): read_tables([workdir]) for workdir in workdirs}
+        names = [workdir.absolute().name or str(workdir) for workdir in workdirs]
+        tables = {name: read_tables([workdir]) for name, workdir in zip(names, workdirs, strict=True)}
         if len(tables) < max(2, len(workdirs)):
             raise ValueError(f"--compare: got {len(tables)} names of workdirs, expected two or more that all differ")
-        print(write_comparison(tables, output, command=command, states=read_states(workdirs, table)))
+        found = (read_descriptions([workdir], "config.json") for workdir in workdirs)
+        configs = dict(zip(names, found, strict=True))
+        states = read_states(workdirs, table)
+        print(write_comparison(tables, output, command=command, states=states, configs=configs))
         return
     report = write_report(
         table,

@@ -15,6 +15,7 @@ Several hosts: the same command on each with --distributed; outside clusters tha
 
 import contextlib
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -42,7 +43,7 @@ def main() -> None:
     """Runs the sweep that the flags describe and says where its results lie."""
     import jax
 
-    from ncjax.sweep import STOPPED, SweepStopped
+    from ncjax.sweep import STOPPED, SweepStopped, call_in_words
 
     try:
         with _workdir() as workdir:
@@ -58,13 +59,10 @@ def main() -> None:
         _stop(f"another process of the sweep ended ({reason}); the same command on every host goes on", STOPPED)
     if jax.process_index() > 0:
         return
-    print(
-        f"{summary['runs']} runs in {summary['seconds']:.0f} s, {summary['compilations']} programs compiled in "
-        f"{summary['compile_seconds']:.0f} s, {summary['peak_memory_bytes'] / 2**30:.1f} GiB of memory at most"
-    )
-    name = str(WORKDIR.value).rstrip("/")
+    print(call_in_words(summary))
+    name = str(WORKDIR.value).rstrip("/") or "/"
     print(f"results: {name}/results.jsonl ({summary['rows']} rows)")
-    print(f"next: python -m experiments.report --workdir={name}")
+    print(f"next: python -m experiments.report --workdir={shlex.quote(name)}")
 
 
 def _workdir() -> contextlib.AbstractContextManager[Path]:

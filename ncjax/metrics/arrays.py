@@ -55,7 +55,10 @@ def as_labels(value: ArrayLike, rows: int, num_classes: int, mask: ArrayLike | N
     if not isinstance(wrong, jax.core.Tracer) and not isinstance(counted, jax.core.Tracer):
         found = np.asarray(value)[np.asarray(counted) & np.asarray(wrong)]
         if found.size:
-            raise ValueError(f"labels must lie in 0..{num_classes - 1}, got {found[0]}")
+            raise ValueError(
+                f"labels must lie in 0..{num_classes - 1}, got {found[0]}; np.unique(labels, return_inverse=True)[1] "
+                f"numbers any labels from 0 in ascending order"
+            )
     return jnp.where(counted & ~wrong, wide, num_classes)
 
 

@@ -1,12 +1,15 @@
 """Several sweeps side by side: the verdicts of each, and each figure of each."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ncjax.claims import CLAIMS, RULE, SAME, Finding, evaluate
+from ncjax.report.differences import differing_settings, final_differences
 from ncjax.report.page import shown, template
 from ncjax.report.style import Plate
 from ncjax.report.workdirs import SweepState
@@ -19,6 +22,7 @@ def write_comparison(
     *,
     command: str = "",
     states: Sequence[SweepState] = (),
+    configs: Mapping[str, Mapping[str, Any]] | None = None,
     plates: Sequence[Plate] = PLATES,
 ) -> Path:
     """Judges and draws several sweeps apart and lays them side by side on one page.
@@ -28,6 +32,7 @@ def write_comparison(
         directory: made if it is not there; gets ``comparison.html``, ``comparison.json`` and the figures.
         command: that makes the page.
         states: how far each sweep is and what it cost.
+        configs: of each sweep, nested, by its name; the page lists in what they differ.
         plates: the figures.
 
     Returns:
@@ -50,7 +55,14 @@ def write_comparison(
         for number, (name, table) in enumerate(tables.items(), start=1)
     }
     plain = {name: [each.as_dict() for each in found] for name, found in findings.items()}
-    text = json.dumps({"rule": RULE, "sweeps": plain}, indent=2, ensure_ascii=False)
+    settings, final = differing_settings(configs or {}), final_differences(tables)
+    content = {
+        "rule": RULE,
+        "settings": {each.key: dict(zip(configs or {}, each.values, strict=True)) for each in settings},
+        "final": [_without_nan(each._asdict()) for each in final],
+        "sweeps": plain,
+    }
+    text = json.dumps(content, indent=2, ensure_ascii=False)
     (directory / "comparison.json").write_text(text + "\n", encoding="utf-8")
     page = directory / "comparison.html"
     html = template("comparison.html").render(
@@ -58,6 +70,9 @@ def write_comparison(
         command=command,
         states=states,
         names=list(tables),
+        settings=settings,
+        has_configs=bool(configs),
+        final=final,
         claims=[(claim, [_headlines(found, claim.key) for found in findings.values()]) for claim in CLAIMS],
         rows=[
             (plate, [(name, own.get(plate.title)) for name, own in figures.items()])
@@ -68,6 +83,16 @@ def write_comparison(
     )
     page.write_text(html, encoding="utf-8")
     return page
+
+
+def _without_nan(facts: dict[str, Any]) -> dict[str, Any]:
+    """Facts as JSON can hold them."""
+    return {
+        name: [None if isinstance(each, float) and not math.isfinite(each) else each for each in value]
+        if isinstance(value, tuple)
+        else value
+        for name, value in facts.items()
+    }
 
 
 def _headlines(findings: Sequence[Finding], claim: str) -> list[Finding]:

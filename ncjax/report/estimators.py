@@ -83,5 +83,6 @@ def _alt(table: pd.DataFrame) -> str:
 
 PLATE = Plate(
     "estimators", "Error of cheap estimates against their cost", ("A3",),
-    ("estimate/exact/products", "estimate/<estimator>/relative_error"), draw, _caption, _alt,
+    ("estimate/exact/products", "estimate/<estimator>/products", "estimate/<estimator>/relative_error"),
+    draw, _caption, _alt,
 )  # fmt: skip

@@ -40,6 +40,8 @@ def draw(table: pd.DataFrame) -> Figure:
     maps = {prefix: layer_map(rows, prefix) for prefix in splits}
     positive = np.concatenate([values.ravel() for _, _, values in maps.values()])
     positive = positive[np.isfinite(positive) & (positive > 0)]
+    # A table whose values are all zero or missing still has its layers and epochs to show.
+    positive = positive if positive.size else np.ones(1)
     norm = LogNorm(positive.min(), max(positive.max(), positive.min() * 1.01))
     with house_style():
         figure, grid = panels(1, len(splits))
@@ -110,4 +112,6 @@ def _alt(table: pd.DataFrame) -> str:
     return f"Heat maps of the variance ratio by layer ({', '.join(layer_taps(table))}) and epoch, for train and test."
 
 
-PLATE = Plate("layers", "Collapse by layer and time", ("B5",), ("epoch",), draw, _caption, _alt)
+PLATE = Plate(
+    "layers", "Collapse by layer and time", ("B5",), ("layer/<tap>/variance_ratio", "epoch"), draw, _caption, _alt
+)

@@ -6,7 +6,7 @@ from ncjax.sweep.config import SWEEP_AXES, SweepPlan, default_config, read_confi
 from ncjax.sweep.environment import count_compilations, environment, peak_memory_bytes
 from ncjax.sweep.grid import Run, expand, groups, swept_axes
 from ncjax.sweep.ledger import Ledger, read_ledger
-from ncjax.sweep.local import run_sweep
+from ncjax.sweep.local import call_in_words, run_sweep
 from ncjax.sweep.program import (
     ProgramSpec,
     advance_group,
@@ -36,6 +36,7 @@ __all__ = [
     "TrainedRun",
     "advance_group",
     "append_rows",
+    "call_in_words",
     "check_workdir",
     "checkpoint_steps",
     "claim_workdir",

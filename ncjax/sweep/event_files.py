@@ -3,6 +3,7 @@
 import os
 import struct
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ class EventFiles:
     Written and closed at once, without threads: a sweep has hundreds of runs, and a full disk must be an error here.
     """
 
-    def __init__(self, directory: Path) -> None:
-        """Takes the folder that holds the runs' folders."""
+    def __init__(self, directory: Path, varying: Collection[str]) -> None:
+        """Takes the folder that holds the runs' folders, and the settings in which runs differ.
+
+        TensorBoard shows the first few settings that it is given: those that are the same everywhere would hide others.
+        """
         self._directory = directory
+        self._varying = varying
         self._begun: set[int] = set()
         # A file of its own for each process: what a kill cut off must not stand in the middle of a file.
         self._name = f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
@@ -37,9 +42,7 @@ class EventFiles:
             events = [Event(file_version="brain.Event:2")]
             # What an interrupted sweep wrote from this step on is superseded.
             events.append(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
-            settings = {name: value for name, value in row.items() if "/" not in name}
-            for name in ("run", "step", "epoch", "diverged"):
-                settings.pop(name, None)
+            settings = {name: value for name, value in row.items() if name in self._varying}
             shown = dict.fromkeys((name for name in _SHOWN if name in row), 0.0)
             # The third part would say that the run is finished.
             events += [Event(summary=summary) for summary in hparams(settings, shown)[:2]]

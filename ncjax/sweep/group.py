@@ -4,9 +4,8 @@ import bisect
 import contextlib
 import dataclasses
 import functools
-import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from ncjax.sweep.program import (
     spread_runs,
     stack_runs,
 )
-from ncjax.sweep.progress import Progress
+from ncjax.sweep.progress import Progress, Work
 from ncjax.sweep.schedule import steps_at
 from ncjax.sweep.signals import StopRequest, SweepStopped
 from ncjax.sweep.streamed import StreamedExecution
@@ -74,6 +73,11 @@ class Group:
     def samples(self, steps: int) -> int:
         """Training samples that all runs together see in so many steps."""
         return len(self.runs) * steps * self.spec.train.batch_size
+
+    def work(self, steps: int, measured: bool = True) -> Work:
+        """What all runs together cost in so many steps, with the measurement that is due then or without it."""
+        due = bisect.bisect_right(self.steps, steps) if measured else bisect.bisect_left(self.steps, steps)
+        return Work(self.samples(steps), due * len(self.runs))
 
     def checkpoints(self, workdir: Path) -> Path:
         """The directory of its checkpoints."""
@@ -157,6 +161,7 @@ class Surroundings:
       progress: to tell.
       stop: asked between slices of training.
       runs_per_program: most runs to try at once; 0 for no limit.
+      varying: settings that differ among the sweep's runs.
       profile_steps: steps of training of which to write a profile; 0 for none.
     """
 
@@ -164,6 +169,7 @@ class Surroundings:
     table: Path
     progress: Progress
     stop: StopRequest
+    varying: frozenset[str]
     runs_per_program: int = 0
     profile_steps: int = 0
 
@@ -190,8 +196,10 @@ def run_group(group: Group, inputs: RunInputs, around: Surroundings) -> None:
             return newest == group.steps[-1] and _settle_rows(around.table, group, newest)
 
         if hosts.shared(is_finished):
-            around.progress.skip(group.samples(group.steps[-1]))
+            around.progress.skip(group.work(group.steps[-1]))
             return
+        if not hosts.agree(0 if around.stop.signal is not None else 1)[0]:
+            raise SweepStopped(f"{around.stop.signal or 'another process was stopped'}: before group {group.number}")
         if 0 < around.runs_per_program < len(group.runs):
             raise TooLarge(around.runs_per_program, f"config.mesh.runs_per_program={around.runs_per_program}")
         _Course(group, inputs, around, checkpoints).run()
@@ -207,21 +215,25 @@ class _Course:
         self, group: Group, inputs: RunInputs, around: Surroundings, checkpoints: GroupCheckpoints | None
     ) -> None:
         self.group, self.around, self.checkpoints = group, around, checkpoints
-        self.events = EventFiles(around.workdir / "tensorboard")
+        self.events = EventFiles(around.workdir / "tensorboard", around.varying)
         self.profile_steps = around.profile_steps
-        hypers, seeds = [run.hyper for run in group.runs], [run.seed for run in group.runs]
-        self.hyper, self.seeds = stack_runs(group.mesh, hypers, seeds, group.size)
-        newest, self.state = self._begin()
-        self.measured = hosts.shared(lambda: _settle_rows(around.table, group, newest))
-        self.step = newest or 0
-        around.progress.begin(group.samples(self.step), len(group.runs) * step_flops(group.spec))
-        everywhere = replicate(group.mesh, inputs)
-        arguments = (group.spec, group.mesh, self.hyper, self.seeds, self.state, everywhere, len(group.runs))
+        # A streamed group compiles the rest in its first calls.
+        self.cold = set() if group.train is None else {"train", "measure"}
         self.execution: Execution
-        if group.train is None:
-            self.execution = Execution(*arguments)
-        else:
-            self.execution = StreamedExecution(*arguments, group.train, group.stream, group.steps[-1])
+        with around.progress.compiling(f"group {group.number}"):
+            hypers, seeds = [run.hyper for run in group.runs], [run.seed for run in group.runs]
+            self.hyper, self.seeds = stack_runs(group.mesh, hypers, seeds, group.size)
+            newest, self.state = self._begin()
+            self.measured = hosts.shared(lambda: _settle_rows(around.table, group, newest))
+            self.step = newest or 0
+            everywhere = replicate(group.mesh, inputs)
+            arguments = (group.spec, group.mesh, self.hyper, self.seeds, self.state, everywhere, len(group.runs))
+            flops = len(group.runs) * step_flops(group.spec)
+            if group.train is None:
+                self.execution = Execution(*arguments)
+            else:
+                self.execution = StreamedExecution(*arguments, group.train, group.stream, group.steps[-1])
+        around.progress.begin(group.work(self.step, self.measured), flops)
 
     def _begin(self) -> tuple[int | None, Any]:
         """The newest state there is."""
@@ -244,6 +256,8 @@ class _Course:
 
     def run(self) -> None:
         """Trains to each step at which to measure, and measures."""
+        # Someone may have asked to stop while it was compiled.
+        self._heed(0)
         for until in self.group.steps:
             if until > self.step or (until == self.step and not self.measured):
                 seconds = self._train(until)
@@ -258,33 +272,52 @@ class _Course:
             size = self._heed(min(until - self.step, size), due)
             if due:
                 saved = time.perf_counter()
-            if size == self.profile_steps and self.execution.is_warm:
-                self.profile_steps = 0
-                with jax.profiler.trace(str(self.around.workdir / "profile")):
-                    self.state = self.execution.train(self.state, self.step, size)
-                self.around.progress.say(f"profile of {size} steps: {self.around.workdir / 'profile'}")
-            else:
+            profiled = size == self.profile_steps and self.execution.is_warm
+            slice_began = time.perf_counter()
+            with self._compiling("train") as is_cold, self._profile(size) if profiled else contextlib.nullcontext():
                 self.state = self.execution.train(self.state, self.step, size)
             self.step += size
-            steps = self.group.steps
-            segment = f"segment {bisect.bisect_left(steps, self.step)}/{len(steps) - 1}"
-            place = f"group {self.group.number}, {segment}, step {self.step}/{steps[-1]}"
-            self.around.progress.advance(self.group.samples(size), place, size)
+            seconds = None if is_cold or profiled else time.perf_counter() - slice_began
+            self.around.progress.advance(self.group.samples(size), self._place(), size, seconds)
         return time.perf_counter() - began
 
     def _measure(self, train_seconds: float) -> None:
         began = time.perf_counter()
-        self.state, measured = self.execution.measure(self.state, self.step)
+        with self._compiling("measure") as is_cold:
+            self.state, measured = self.execution.measure(self.state, self.step)
         values = hosts.gather(measured)
-        seconds = {"time/train_seconds": train_seconds, "time/measure_seconds": time.perf_counter() - began}
+        took = time.perf_counter() - began
+        seconds = {"time/train_seconds": train_seconds, "time/measure_seconds": took}
         if hosts.is_writer():
             rows = [_row(self.group, position, self.step, values) | seconds for position in range(len(self.group.runs))]
             # Rows are on the disk before the checkpoint that covers them is, so rows past it are made again.
             results.append_rows(self.around.table, rows)
             for row in rows:
                 self.events.write(row)
+        self.around.progress.measured(len(self.group.runs), self._place(), None if is_cold else took)
         self._save()
         self._heed(0)
+
+    def _place(self) -> str:
+        steps = self.group.steps
+        segment = f"segment {bisect.bisect_left(steps, self.step)}/{len(steps) - 1}"
+        return f"group {self.group.number}, {segment}, step {self.step}/{steps[-1]}"
+
+    @contextlib.contextmanager
+    def _compiling(self, call: str) -> Iterator[bool]:
+        """Says so if a call compiles, and whether it does."""
+        is_cold = call in self.cold
+        self.cold.discard(call)
+        with self.around.progress.compiling(self._place()) if is_cold else contextlib.nullcontext():
+            yield is_cold
+
+    @contextlib.contextmanager
+    def _profile(self, size: int) -> Iterator[None]:
+        """Writes a profile, once."""
+        self.profile_steps = 0
+        with jax.profiler.trace(str(self.around.workdir / "profile")):
+            yield
+        self.around.progress.say(f"profile of {size} steps: {self.around.workdir / 'profile'}")
 
     def _save(self) -> None:
         state = self.state
@@ -305,31 +338,6 @@ class _Course:
             where = f"group {self.group.number} saved at step {self.step} of {self.group.steps[-1]}"
             raise SweepStopped(f"{self.around.stop.signal or 'another process was stopped'}: {where}")
         return size
-
-
-def divide_checkpoints(whole: Group, parts: Sequence[Group], workdir: Path) -> None:
-    """Writes the newest state of a group as the states of the groups into which it was divided.
-
-    Args:
-      whole: the group that was; nothing happens if it has no checkpoint.
-      parts: the groups that are, with its runs in its order.
-      workdir: of the sweep.
-    """
-    with GroupCheckpoints(whole.checkpoints(workdir)) as checkpoints:
-        if checkpoints.latest_step() is None:
-            return
-        hyper, seeds = [run.hyper for run in whole.runs], [run.seed for run in whole.runs]
-        stacked = stack_runs(whole.mesh, hyper, seeds, whole.size)
-        like = jax.eval_shape(functools.partial(init_group, whole.spec, whole.mesh), *stacked)
-        step, state, _ = checkpoints.restore(like, len(whole.runs))
-    first = 0
-    for part in parts:
-        # What an earlier attempt that was cut short left there.
-        shutil.rmtree(part.checkpoints(workdir), ignore_errors=True)
-        own = slice(first, first + len(part.runs))
-        with GroupCheckpoints(part.checkpoints(workdir)) as checkpoints:
-            checkpoints.save(step, jax.tree.map(lambda leaf, own=own: leaf[own], state))
-        first += len(part.runs)
 
 
 def _settle_rows(table: Path, group: Group, step: int | None) -> bool:

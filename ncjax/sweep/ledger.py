@@ -55,6 +55,17 @@ class Ledger:
         placed = {numbers[_identity(run.columns())]: run for run in runs}
         return {number: dataclasses.replace(run, index=number) for number, run in sorted(placed.items())}
 
+    def varying(self) -> frozenset[str]:
+        """Names of the settings in which runs differ.
+
+        Example:
+          >>> sorted(Ledger((0.0,), ({"l2": 0.0, "seed": 0}, {"l2": 0.0, "seed": 1}), {}).varying())
+          ['seed']
+        """
+        names = {name for settings in self.runs for name in settings}
+        values = {name: {json.dumps(settings.get(name)) for settings in self.runs} for name in names}
+        return frozenset(name for name in names if len(values[name]) > 1)
+
     def divided(self, number: int, limit: int) -> "tuple[Ledger, list[int]]":
         """The same with one group divided into equal parts.
 

@@ -12,7 +12,7 @@ from ncjax.sweep.environment import count_compilations
 from ncjax.sweep.fine_tune import with_source
 from ncjax.sweep.group import Surroundings, run_group
 from ncjax.sweep.ledger import read_ledger
-from ncjax.sweep.local import claim, divide, gather_rows, group_table, summarise
+from ncjax.sweep.local import claim, divide, gather_rows, group_table, summarise, table_lines, work_of
 from ncjax.sweep.memory import TooLarge
 from ncjax.sweep.prepared import prepare
 from ncjax.sweep.progress import Progress
@@ -39,7 +39,7 @@ def run_sweep_on_ray(
       resources: JSON of what each task takes, ``CPU``, ``GPU``, or a name that the cluster knows, such as ``TPU``.
 
     Returns:
-      What ``summary.json`` holds.
+      What ``run_sweep`` returns.
 
     Raises:
       ValueError: if Ray is not installed, the resources are no JSON, or what ``run_sweep`` raises it for.
@@ -59,10 +59,11 @@ def run_sweep_on_ray(
         if started:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
         groups = sweep.groups(ledger)
-        total = sum(group.samples(group.steps[-1]) for group in groups)
+        before = table_lines(workdir)
         task = ray.remote(**options)(_run_group)
         try:
-            with Progress(workdir, total, len(ledger.runs)) as progress:
+            with Progress(workdir, work_of(groups), len(ledger.runs)) as progress:
+                stop.tell = progress.say
                 running = {task.remote(config.to_dict(), str(workdir), group.number): group for group in groups}
                 progress.say(f"ray: {len(running)} tasks, each with {json.dumps(options)}")
                 while running:
@@ -74,7 +75,7 @@ def run_sweep_on_ray(
                         group = running.pop(finished)
                         too_large = _result(ray, finished, group.number)
                         if too_large is None:
-                            progress.skip(group.samples(group.steps[-1]))
+                            progress.skip(group.work(group.steps[-1]))
                             progress.say(f"group {group.number}: finished")
                             continue
                         runs, reason = too_large
@@ -92,7 +93,7 @@ def run_sweep_on_ray(
             "compilations": compilations.count,
             "compile_seconds": compilations.seconds,
         }
-        return summarise(workdir, costs, ledger)
+        return summarise(workdir, costs, ledger, before)
 
 
 def task_options(resources: str) -> dict[str, Any]:
@@ -156,9 +157,11 @@ def _run_group(config: dict[str, Any], workdir: str, number: int) -> tuple[int, 
             ours = set(ledger.groups[number].runs)
             rows = results.read_rows(directory / results.FILE_NAME) if (directory / results.FILE_NAME).exists() else []
             results.append_rows(table, [row for row in rows if row["run"] in ours])
-        progress = Progress(None, group.samples(group.steps[-1]), len(group.runs))
+        progress = Progress(None, group.work(group.steps[-1]), len(group.runs))
         try:
-            around = Surroundings(directory, table, progress, StopRequest(), sweep.plan.runs_per_program)
+            around = Surroundings(
+                directory, table, progress, StopRequest(), ledger.varying(), sweep.plan.runs_per_program
+            )
             run_group(group, sweep.view(group.runs).inputs, around)
         except TooLarge as answer:
             return answer.runs, answer.reason

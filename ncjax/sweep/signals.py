@@ -2,10 +2,12 @@
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 STOPPED = 75
@@ -13,6 +15,9 @@ STOPPED = 75
 
 GRACE_SECONDS = 20.0
 """A stopped sweep has ended after so many seconds, whatever it was doing; clouds give 30."""
+
+# A signal that comes again within this time is the same.
+_ECHO_SECONDS = 1.0
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -26,10 +31,12 @@ class StopRequest:
 
     Attributes:
       signal: name of the signal that asked, or None.
+      tell: says a line to the person who asked, from another thread.
     """
 
     def __init__(self) -> None:
         self.signal: str | None = None
+        self.tell: Callable[[str], None] = _tell
 
 
 @contextlib.contextmanager
@@ -37,7 +44,8 @@ def noticing_signals(grace_seconds: float = GRACE_SECONDS) -> Iterator[StopReque
     """Turns the first SIGTERM or SIGINT into a request to stop, for a ``with`` block; a second one ends at once.
 
     Python runs a signal's handler only between bytecodes, never inside a compilation or a long measurement. So a thread
-    ends the process when the time is up: what lies on the disk is consistent at every moment.
+    says at once that the signal was heard, and ends the process at the second one, or when the time is up: what lies on
+    the disk is consistent at every moment.
 
     Args:
       grace_seconds: time to reach a place where the state can be saved.
@@ -57,14 +65,11 @@ def noticing_signals(grace_seconds: float = GRACE_SECONDS) -> Iterator[StopReque
         return
 
     def handle(number: int, _: FrameType | None) -> None:
-        if request.signal is not None:
-            raise KeyboardInterrupt
-        request.signal = signal.Signals(number).name
+        request.signal = request.signal or signal.Signals(number).name
 
     receiver, sender = os.pipe()
     os.set_blocking(sender, False)
-    ended = threading.Event()
-    watcher = threading.Thread(target=_end_in_time, args=(receiver, grace_seconds, ended), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(receiver, grace_seconds, request), daemon=True)
     watcher.start()
     # The interpreter writes to this pipe as soon as the signal comes, whatever the main thread is doing.
     pipe_before = signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
@@ -75,18 +80,46 @@ def noticing_signals(grace_seconds: float = GRACE_SECONDS) -> Iterator[StopReque
         for number, handler in handlers.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(pipe_before)
-        ended.set()
         os.close(sender)
         watcher.join()
         os.close(receiver)
 
 
-def _end_in_time(receiver: int, grace_seconds: float, ended: threading.Event) -> None:
-    """Waits for a signal's byte, then for the block to end, and ends the process if it does not."""
-    while (byte := os.read(receiver, 1)) and byte[0] not in _SIGNALS:
-        pass
-    if byte and not ended.wait(grace_seconds):
-        line = f"stopped: {signal.Signals(byte[0]).name}; what was not saved within {grace_seconds:g} s is done again\n"
-        sys.stderr.write(line)
-        sys.stderr.flush()
-        os._exit(STOPPED)
+def _watch(receiver: int, grace_seconds: float, request: StopRequest) -> None:
+    """Says that a signal was heard, and ends the process at the next one or when the time is up."""
+    name = _next_signal(receiver)
+    if name is None:
+        return
+    request.tell(
+        f"stopping: {name}; saves and ends at the next step, after {grace_seconds:g} s as it is; again: ends at once"
+    )
+    heard = time.monotonic()
+    while (left := heard + grace_seconds - time.monotonic()) > 0:
+        if not select.select([receiver], [], [], left)[0]:
+            break
+        byte = os.read(receiver, 1)
+        if not byte:
+            return
+        # What started this process may pass on a signal that the terminal has sent to both.
+        if byte[0] in _SIGNALS and time.monotonic() - heard > _ECHO_SECONDS:
+            _end(f"stopped: {signal.Signals(byte[0]).name} once more; what was not saved is done again")
+    _end(f"stopped: {name}; what was not saved within {grace_seconds:g} s is done again")
+
+
+def _next_signal(receiver: int) -> str | None:
+    """Waits for a signal, or for the end of the block, which closes the pipe."""
+    while byte := os.read(receiver, 1):
+        if byte[0] in _SIGNALS:
+            return signal.Signals(byte[0]).name
+    return None
+
+
+def _end(line: str) -> None:
+    # Below a progress bar, if there is one; its lock may be held by what hangs.
+    _tell(f"\n{line}")
+    os._exit(STOPPED)
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

@@ -1,7 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 
 from experiments.features_file import read_features
+from ncjax import metrics
 
 LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
 FEATURES = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32) + 3 * LABELS[:, None]
@@ -50,6 +53,20 @@ def test_classes_without_kernel_are_the_labels_that_occur(tmp_path):
     file = read_features(save(tmp_path, features=FEATURES, labels=LABELS * 10**12))
     assert file.classes == (0, 10**12, 2 * 10**12)
     np.testing.assert_array_equal(file.train[1], LABELS)
+
+
+@pytest.mark.parametrize("labels", [LABELS + 1, LABELS * 2])
+def test_labels_from_one_or_with_holes_are_numbered_from_zero_and_the_rule_is_said(tmp_path, labels):
+    file = read_features(save(tmp_path, features=FEATURES, labels=labels))
+    np.testing.assert_array_equal(file.train[1], LABELS)
+    listed = ", ".join(map(str, np.unique(labels)))
+    rule = "np.unique(labels, return_inverse=True)[1]"
+    [note] = [note for note in file.notes if rule in note]
+    assert note.startswith(f"labels: {listed} are classes 0..2 in ascending order")
+    # The function that the command calls says the same rule where it refuses them.
+    with pytest.raises(ValueError, match=re.escape(rule)):
+        metrics.class_stats(FEATURES, labels, 3)
+    assert not any(rule in note for note in read_features(save(tmp_path, features=FEATURES, labels=LABELS)).notes)
 
 
 @pytest.mark.parametrize(

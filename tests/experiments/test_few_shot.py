@@ -111,18 +111,48 @@ def test_a_sweeps_checkpoint_scores_as_in_its_table(tmp_path, monkeypatch, small
         list(from_workdir(tmp_path, [2]))
 
 
+def launch(*arguments):
+    command = [sys.executable, "-m", "experiments.few_shot", *arguments]
+    environment = {**os.environ, "XLA_FLAGS": ""}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_standard_output_is_json_and_files_have_the_names_that_were_asked_for(files, tmp_path):
+    outputs = {"json": tmp_path / "result", "per_episode": tmp_path / "accuracies"}
+    done = launch(
+        f"--features={files[0]}", "--ways=3", "--episodes=4", *(f"--{name}={path}" for name, path in outputs.items())
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result == json.loads(outputs["json"].read_text())
+    with np.load(outputs["per_episode"]) as arrays:
+        assert arrays["ncm_1shot"].shape == (1, 4)
+    assert {path.name for path in tmp_path.iterdir()} == {"result", "accuracies"}
+    assert done.stderr.splitlines()[-2:] == [f"results: {path}" for path in outputs.values()]
+
+
+@pytest.mark.parametrize(("bound", "said"), [(193.6874, "1.9e+02 (vacuous)"), (0.25, "25.00%"), (1.0, "100.00%")])
+def test_a_bound_above_one_says_that_it_says_nothing(bound, said):
+    accuracy = {"ncm_1shot": {"mean": 0.9, "ci95_episodes": 0.01, "error": 0.1, "error_bound": bound}}
+    one = {"name": "a", "samples": 2, "classes": 2, "dim": 2, "accuracy": accuracy, "metrics": {}, "notes": []}
+    assert f"error 10.00%, bound {said}" in table({"sets": [one], "over_seeds": []})
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "expected either --features=F.npz or --workdir=DIR"),
         (["--features=a.npz", "--episodes_file=e.json", "--ways=3"], "--ways: is in the --episodes_file"),
         (["--workdir=none"], "holds no sweep"),
+        (
+            ["--features=a.npz", "--json=no/such/folder/out.json"],
+            "--json: got no/such/folder/out.json, expected a file in",
+        ),
+        (["--features=a.npz", "--per_episode=tests"], "--per_episode: got tests, expected a file in"),
     ],
 )
 def test_bad_input_ends_with_one_line(arguments, message):
-    command = [sys.executable, "-m", "experiments.few_shot", *arguments]
-    environment = {**os.environ, "XLA_FLAGS": ""}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = launch(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert message in done.stderr.splitlines()[-1]

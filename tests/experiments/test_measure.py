@@ -129,10 +129,12 @@ def launch(*arguments):
 
 def test_the_standard_output_is_json_and_nothing_else(sample, tmp_path):
     np.savez(tmp_path / "features.npz", features=sample["features"], labels=sample["labels"])
-    done = launch(f"--features={tmp_path / 'features.npz'}")
+    done = launch(f"--features={tmp_path / 'features.npz'}", f"--json={tmp_path / 'out'}")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["classes"] == 3
+    assert json.loads((tmp_path / "out").read_text()) == json.loads(done.stdout)
     assert done.stderr.startswith("devices: cpu:0")
+    assert done.stderr.endswith(f"results: {tmp_path / 'out'}\n")
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,8 @@ def test_the_standard_output_is_json_and_nothing_else(sample, tmp_path):
         ([], "expected either --features=F.npz or --workdir=DIR --run=N"),
         (["--features=none.npz"], "No such file or directory: 'none.npz'"),
         (["--workdir=none", "--run=0"], "no results table here"),
+        (["--workdir=", "--run=0"], "--workdir: got nothing"),
+        (["--features=a", "--features=b"], "--features: got --features=a and --features=b, expected one of them"),
     ],
 )
 def test_bad_input_ends_with_one_line(arguments, message):

@@ -1,6 +1,7 @@
 """What the figures show is the data: artists are asked for what they carry."""
 
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from ncjax.report import (
     transfer_and_collapse,
 )
 from ncjax.report.through_time import SHARED_EPOCH, drawn_rows, geometric_mean, shared_map
+from ncjax.report.write import illustrate
 from tests.claims.synthetic import TAPS, sweep_table, with_diverged, with_optional
 
 
@@ -261,3 +263,21 @@ def _within(axes, box: np.ndarray) -> bool:
     left, bottom, right, top = axes.get_window_extent().extents
     middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     return left - 1 <= middle[0] <= right + 1 or bottom - 1 <= middle[1] <= top + 1
+
+
+@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
+def test_a_figure_needs_no_columns_but_those_that_it_names(plate, tmp_path: Path) -> None:
+    table = with_optional(sweep_table(seeds=1))
+    patterns = [re.sub(r"<[^<>]+>", ".+", re.escape(name)) for name in plate.columns]
+    asked = [name for name in table if any(re.fullmatch(pattern, name) for pattern in patterns)]
+    kept = list(dict.fromkeys([*(name for name in table if "/" not in name), *asked]))
+    [figure], notes = illustrate(table[kept], tmp_path, [plate])
+    assert figure.image.is_file()
+    assert notes == []
+
+
+def test_a_table_without_measurements_has_a_note_for_each_figure(tmp_path: Path) -> None:
+    table = pd.DataFrame({"run": [0, 0], "step": [0, 5], "epoch": [0.0, 1.0]})
+    figures, notes = illustrate(table, tmp_path, PLATES)
+    assert figures == []
+    assert [note.split()[1] for note in notes] == [plate.name for plate in PLATES]

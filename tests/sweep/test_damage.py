@@ -9,6 +9,8 @@ from ncjax.sweep import check_workdir, default_config, read_ledger, read_run, re
 
 pytestmark = pytest.mark.structure
 
+pytestmark = pytest.mark.structure
+
 
 @pytest.fixture
 def whole(finished, tmp_path):

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from ncjax import data
-from ncjax.sweep import count_compilations, group, local, run_sweep
+from ncjax.sweep import call_in_words, count_compilations, group, local, run_sweep
 from tests.sweep.kills import rows_without_times
 
 pytestmark = pytest.mark.structure
@@ -31,6 +31,8 @@ def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config
         file.write('{"run": 1, "st')
     summary = run_sweep(config, workdir)
     assert summary["rows"] == len(finished)
+    # Those of two checkpoints were kept.
+    assert call_in_words(summary).startswith("2 of 2 runs, 4 of 8 rows in ")
     assert rows_without_times(workdir) == finished
 
 
@@ -39,6 +41,8 @@ def test_a_finished_sweep_is_not_run_again(config, finished, tmp_path):
         summary = run_sweep(config, tmp_path / "whole")
     assert compilations.count == 0
     assert summary["rows"] == len(finished)
+    assert call_in_words(summary) == "nothing to do: all 2 runs are measured to the end (8 rows)"
+    assert "nothing to do" in (tmp_path / "whole" / "sweep.log").read_text()
     assert rows_without_times(tmp_path / "whole") == finished
 
 
