@@ -29,6 +29,8 @@ def main() -> None:
     """Writes the report that the flags ask for, again and again if they say so."""
     from ncjax.sweep import cloud
 
+    if OUTPUT.value and Path(OUTPUT.value).is_file():
+        raise ValueError(f"--output: got {OUTPUT.value}, a file, expected a directory or a new name")
     with contextlib.ExitStack() as stack:
         first, *others = dict.fromkeys(WORKDIR.value or ())
         report = stack.enter_context(cloud.reading(first, back="" if OUTPUT.value else "report"))

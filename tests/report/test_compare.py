@@ -49,7 +49,8 @@ def test_a_comparison_has_a_column_and_a_figure_for_each_sweep(tmp_path: Path) -
 def test_runs_that_have_no_partner_are_compared_by_their_means() -> None:
     one = pd.DataFrame({"run": [0, 1, 2], "step": 9, "l2": [0.0, 0.0, 0.1], "diverged": [False, False, True]})
     one["test/error"] = [0.5, 0.3, 0.9]
-    two = one.assign(l2=[0.2, 0.3, 0.4], **{"test/error": [0.1, None, 0.7]})
+    two = one.assign(l2=[0.2, 0.3, 0.4])
+    two["test/error"] = [0.1, None, 0.7]
     [line] = final_differences({"one": one, "two": two})
     assert line.means == pytest.approx((0.4, 0.1))
     assert line.differences == pytest.approx((0.0, -0.3))
