@@ -1,5 +1,6 @@
 """Array types of the public functions, and the checks that turn a wrong shape into one clear line."""
 
+import operator
 from typing import Any
 
 import jax
@@ -8,6 +9,110 @@ import numpy as np
 from jaxtyping import Array
 
 ArrayLike = Array | np.ndarray
+
+
+def as_array(name: str, value: Any) -> Array:
+    """Array of a type that JAX has, with the same numbers.
+
+    Args:
+        name: How the caller names the argument, for the message.
+        value: Array of JAX, NumPy or a library that NumPy understands.
+
+    Returns:
+        The array; foreign byte order becomes the machine's own.
+
+    Raises:
+        ValueError: `value` is no array or has a type without a counterpart in JAX; the message says what to pass.
+
+    Example:
+        >>> as_array("features", np.ones(2, ">f4")).tolist()
+        [1.0, 1.0]
+        >>> as_array("features", np.array(["a"]))
+        Traceback (most recent call last):
+        ...
+        ValueError: features must be an array of numbers, got <U1
+    """
+    if isinstance(value, jax.Array) or hasattr(value, "__jax_array__"):
+        return jnp.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"{name} must not be a masked array: pass its data, and its mask where there is an argument")
+    try:
+        array = np.asarray(value)
+    except Exception as error:
+        # PyTorch hands out no array of a tensor that is on a GPU, requires a gradient or is in half precision.
+        is_tensor = hasattr(value, "detach")
+        advice = f"pass `{name}.detach().float().cpu().numpy()`" if is_tensor else str(error).splitlines()[0]
+        raise ValueError(f"{name} cannot be read as an array, got {type(value).__name__}: {advice}") from error
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "m" or not (kind == "b" or jnp.issubdtype(array.dtype, jnp.number)):
+        raise ValueError(f"{name} must be an array of numbers, got {'None' if value is None else array.dtype}")
+    if size > (16 if kind == "c" else 8):
+        raise ValueError(f"{name} must have at most 64 bits a number, got {array.dtype}: pass `{name}.astype(float)`")
+    return jnp.asarray(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def single_or_better(dtype: Any) -> Any:
+    """Type in which numbers of another one are computed with: half and eighth precision in single, others as they are.
+
+    Args:
+        dtype: Type of floats.
+
+    Returns:
+        float32 or float64.
+    """
+    return jnp.float32 if jnp.dtype(dtype).itemsize < 4 else dtype
+
+
+def as_images(value: ArrayLike, name: str = "images") -> Array:
+    """Images as an array that a derivative can be taken at.
+
+    Args:
+        value: [n, *shape] floats.
+        name: How the caller names the argument, for the message.
+
+    Returns:
+        The array.
+
+    Raises:
+        ValueError: There is no row, no second axis or nothing in a row, or the entries are not floats.
+    """
+    array = as_array(name, value)
+    if array.ndim < 2 or array.size == 0:
+        raise ValueError(
+            f"{name} must have shape (n, ...) with two axes or more and none of length 0, got {array.shape}"
+        )
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(f"{name} must hold floats, as the function receives them, got {array.dtype}")
+    return array
+
+
+def as_count(name: str, value: Any, least: int = 1) -> int:
+    """A whole number that fixes shapes.
+
+    Args:
+        name: How the caller names the argument, for the message.
+        value: Integer of Python, NumPy or JAX.
+        least: The smallest that makes sense.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: It is no whole number, too small, or not known while tracing.
+
+    Example:
+        >>> as_count("num_classes", jnp.int32(3))
+        3
+    """
+    if isinstance(value, jax.core.Tracer):
+        raise ValueError(f"{name} fixes shapes and must be known while tracing: make it a static argument")
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be a whole number, got {value!r}") from None
+    if count < least:
+        raise ValueError(f"{name} must be at least {least}, got {count}")
+    return count
 
 
 def as_float(name: str, value: ArrayLike, ndim: int) -> Array:
@@ -24,12 +129,14 @@ def as_float(name: str, value: ArrayLike, ndim: int) -> Array:
     Raises:
         ValueError: `value` has another number of axes or does not hold floats.
     """
-    array = jnp.asarray(value)
+    array = as_array(name, value)
     if array.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
+    if 0 in array.shape[1:]:
+        raise ValueError(f"{name} must have at least one column, got shape {array.shape}")
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(f"{name} must hold floats, got {array.dtype}")
-    return array.astype(jnp.promote_types(array.dtype, jnp.float32))
+    return array.astype(single_or_better(array.dtype))
 
 
 def as_labels(value: ArrayLike, rows: int, num_classes: int, mask: ArrayLike | None = None) -> Array:
@@ -117,7 +224,7 @@ def as_mask(value: ArrayLike | None, rows: int) -> Array:
     """
     if value is None:
         return jnp.ones(rows, bool)
-    mask = jnp.asarray(value)
+    mask = as_array("mask", value)
     if mask.shape != (rows,):
         raise ValueError(f"mask must have shape ({rows},) to fit the other arguments, got {mask.shape}")
     if mask.dtype != jnp.bool_:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer, PRNGKeyArray
 
-from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, dropped_rows
+from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_labels, dropped_rows
 from ncjax.metrics.class_stats import ClassStats, class_stats
 
 IntervalKind = Literal["ratio", "pivotal", "percentile"]
@@ -101,6 +101,7 @@ def bootstrap(
     """
     features = as_float("features", features, ndim=2)
     # Two marks out of range: of rows that the mask takes out, and of rows that the statistics must count as dropped.
+    num_classes = as_count("num_classes", num_classes)
     marked = as_labels(labels, features.shape[0], num_classes, mask)
     marked = jnp.where(dropped_rows(labels, num_classes, mask), num_classes + 1, marked)
 
@@ -184,6 +185,7 @@ def resample_within_classes(key: PRNGKeyArray, labels: Integer[ArrayLike, " n"],
         >>> labels[rows].tolist()
         [1, 0, 1, 0]
     """
+    num_classes = as_count("num_classes", num_classes)
     wrong = dropped_rows(labels, num_classes)
     labels = jnp.where(wrong, num_classes, jnp.asarray(labels).astype(jnp.int32))
     sorted_rows = jnp.argsort(labels)

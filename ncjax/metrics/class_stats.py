@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer
 
-from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, dropped_rows
+from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_labels, dropped_rows, single_or_better
 from ncjax.metrics.compensated import rounded, two_sum
 
 # Rows of a block. On a CPU what is done with so many stays in the cache; elsewhere a loop of short steps is slow. A
@@ -76,7 +76,8 @@ class ClassStats:
             >>> ClassStats.empty(num_classes=3, dim=2).means.shape
             (3, 2)
         """
-        dtype = jnp.promote_types(dtype, jnp.float32)
+        num_classes, dim = as_count("num_classes", num_classes), as_count("dim", dim)
+        dtype = single_or_better(dtype)
         zeros = partial(jnp.zeros, dtype=dtype)
         return cls(
             counts=jnp.zeros(num_classes, jnp.int32),
@@ -119,8 +120,7 @@ class ClassStats:
         """
         features = as_float("features", features, ndim=2)
         rows = features.shape[0]
-        if num_classes < 1:
-            raise ValueError(f"num_classes must be at least 1, got {num_classes}")
+        num_classes = as_count("num_classes", num_classes)
         own = as_labels(labels, rows, num_classes, mask)
         dropped = jnp.sum(dropped_rows(labels, num_classes, mask), dtype=jnp.int32)
         return cls(**_moments(features, own, num_classes, scatter), dropped=dropped)

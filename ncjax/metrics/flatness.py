@@ -178,6 +178,9 @@ def sam_sharpness(loss: Loss, params: Any, *data: Any, radius: Float[Array, ""] 
     Returns:
         A scalar in units of the loss.
 
+    Raises:
+        ValueError: The radius is negative.
+
     Source: Foret, Kleiner, Mobahi, Neyshabur, "Sharpness-aware minimization", ICLR 2021, equation 2,
     https://arxiv.org/abs/2010.01412
 
@@ -185,6 +188,8 @@ def sam_sharpness(loss: Loss, params: Any, *data: Any, radius: Float[Array, ""] 
         >>> f"{float(sam_sharpness(lambda w: 0.5 * jnp.sum(w**2), jnp.array([3.0, 4.0]), radius=1.0)):.2f}"
         '5.50'
     """
+    if not isinstance(radius, jax.core.Tracer) and not radius >= 0:
+        raise ValueError(f"radius must be at least 0, got {radius}")
     value, gradient = jax.value_and_grad(loss)(params, *data)
     norm = _norm(gradient)
     scale = jnp.where(norm > 0, radius / jnp.where(norm > 0, norm, 1), 0)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Integer
 
-from ncjax.metrics.arrays import ArrayLike, as_labels
+from ncjax.metrics.arrays import ArrayLike, as_array, as_count, as_images, as_labels, single_or_better
 from ncjax.metrics.class_means import between_only, distinct_pairs, squared_distances
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.collapse import cdnv
@@ -53,7 +53,7 @@ def geometric_collapse_tight(
         >>> float(geometric_collapse_tight(stats, jnp.array([3.0, 5.0])))
         1.0
     """
-    complexity = jnp.asarray(class_complexity)
+    complexity = as_array("class_complexity", class_complexity)
     if complexity.shape != (stats.num_classes,):
         raise ValueError(f"class_complexity must have shape ({stats.num_classes},), got {complexity.shape}")
     known = ~jnp.isnan(complexity)
@@ -122,7 +122,7 @@ def chain(
         ['0.0123', '0.0247', '0.0247']
     """
     distances = squared_distances(stats)
-    complexity = jnp.asarray(class_complexity)
+    complexity = as_array("class_complexity", class_complexity)
     tight = geometric_collapse_tight(stats, complexity, distances)
     known = (stats.counts > 0) & ~jnp.isnan(complexity)
     pooled = geometric_collapse_pooled(stats, jnp.mean(complexity, where=known), distances)
@@ -159,8 +159,8 @@ def poincare_lower_bound(
         >>> [f"{float(x):.3f}" for x in poincare_lower_bound(images, jnp.array([0, 0, 1, 1]), num_classes=2)]
         ['1.000', '0.250']
     """
-    array = jnp.asarray(images)
-    rows = array.reshape(array.shape[0], -1).astype(jnp.promote_types(array.dtype, jnp.float32))
+    array, num_classes = as_images(images), as_count("num_classes", num_classes)
+    rows = array.reshape(array.shape[0], -1).astype(single_or_better(array.dtype))
     labels = as_labels(labels, rows.shape[0], num_classes)
     stats = ClassStats.from_batch(
         rows, jnp.minimum(labels, num_classes - 1), num_classes, labels < num_classes, scatter=False

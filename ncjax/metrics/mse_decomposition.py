@@ -26,7 +26,6 @@ class MSEDecomposition(NamedTuple):
     perp: Float[Array, ""]
 
 
-@jax.jit
 def mse_decomposition(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],
@@ -64,7 +63,11 @@ def mse_decomposition(
     offset = as_float("bias", bias, ndim=1).astype(weights.dtype)
     if offset.shape != (stats.num_classes,):
         raise ValueError(f"bias must have shape ({stats.num_classes},), got {offset.shape}")
-    decay = jnp.asarray(weight_decay, weights.dtype)
+    return _decomposition(stats, weights, offset, jnp.asarray(weight_decay, weights.dtype))
+
+
+@jax.jit
+def _decomposition(stats: ClassStats, weights: Array, offset: Array, decay: Array) -> MSEDecomposition:
     share = stats.counts.astype(weights.dtype) / num_samples(stats)
     centre = highest_matmul(share, stats.means)
     means = (stats.means - centre[None, :]) + stats.means_low

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Integer, PRNGKeyArray
 
-from ncjax.metrics.arrays import ArrayLike, as_labels, as_mask
+from ncjax.metrics.arrays import ArrayLike, as_count, as_images, as_labels, as_mask, single_or_better
 from ncjax.metrics.class_means import highest_matmul
 
 
@@ -58,15 +58,13 @@ def poincare_constant(
         >>> bool(abs(poincare_constant(samples, jax.random.key(1)) - 9.0) < 1.0)
         True
     """
-    array = jnp.asarray(images)
-    if array.ndim < 2 or not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(f"images must hold floats of shape (n, ...), got {array.dtype} of shape {array.shape}")
+    array = as_images(images)
     for name, value, least in (("num_features", num_features, 1), ("bandwidth", bandwidth, 0)):
         if value < least or value <= 0:
             raise ValueError(f"{name} must be above 0, got {value}")
     if not regularisation > 0:
         raise ValueError(f"regularisation must be above 0, got {regularisation}")
-    rows = array.reshape(array.shape[0], -1).astype(jnp.promote_types(array.dtype, jnp.float32))
+    rows = array.reshape(array.shape[0], -1).astype(single_or_better(array.dtype))
     return _estimate(rows, as_mask(mask, rows.shape[0]), key, num_features, bandwidth, regularisation)
 
 
@@ -108,7 +106,7 @@ def class_poincare_constants(
         >>> bool(constants[1] > 3 * constants[0])
         True
     """
-    array = jnp.asarray(images)
+    array, num_classes = as_images(images), as_count("num_classes", num_classes)
     own = as_labels(labels, array.shape[0], num_classes)
     estimate = partial(
         poincare_constant,

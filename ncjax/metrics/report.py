@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Literal
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Integer
 
-from ncjax.metrics.arrays import ArrayLike
+from ncjax.metrics.arrays import ArrayLike, as_array, single_or_better
 from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
 from ncjax.metrics.class_stats import ClassStats, class_stats
 from ncjax.metrics.collapse import cdnv, nc1, variance_ratio, vci
@@ -115,13 +114,13 @@ def collapse_report_by_layer(
         raise ValueError(f'pooling must be "mean" or "flatten", got {pooling!r}')
     report = {}
     for name, tap in taps.items():
-        activations = jnp.asarray(tap)
+        activations = as_array(f"taps[{name!r}]", tap)
         if activations.ndim < 2:
             raise ValueError(f"taps[{name!r}] must have shape (n, ..., d), got {activations.shape}")
         rows = (activations.shape[0], -1)
         if pooling == "mean" and activations.ndim > 2:
             # A mean in half precision over thousands of positions would round away what is measured.
-            wide = activations.astype(jnp.promote_types(activations.dtype, jnp.float32))
+            wide = activations.astype(single_or_better(activations.dtype))
             activations = wide.mean(axis=tuple(range(1, activations.ndim - 1)))
         report[name] = collapse_report(class_stats(activations.reshape(rows), labels, num_classes, scatter=scatter))
     return report

@@ -152,3 +152,9 @@ def test_sharpness_is_zero_without_a_gradient():
 def test_wrong_arguments_are_named(unchecked, measure, options, message):
     with pytest.raises(ValueError, match=message):
         measure(lambda w: jnp.sum(w**2), jnp.ones(3), key=jax.random.key(0), **options)
+
+
+@pytest.mark.parametrize("radius", [-0.1, float("nan")])
+def test_a_radius_is_no_negative_number(radius):
+    with pytest.raises(ValueError, match=f"radius must be at least 0, got {radius}"):
+        metrics.sam_sharpness(lambda w: jnp.sum(w**2), jnp.ones(3), radius=radius)
