@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Integer, PRNGKeyArray
 
-from ncjax.metrics.arrays import ArrayLike, as_labels
+from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_images, as_labels, single_or_better
 from ncjax.metrics.estimate import Estimate, summarise
 from ncjax.metrics.jacobian import (
     DISTRIBUTIONS,
@@ -19,7 +19,7 @@ from ncjax.metrics.jacobian import (
     Embedding,
     Method,
     check_embedding,
-    check_images,
+    output_shapes,
     row_squares,
     varying_like,
 )
@@ -70,7 +70,7 @@ def geometric_complexity(
     Args:
         embed: Function from [n, *shape] to [n, d] whose rows do not depend on each other (see
             `check_row_independence`); normalisation layers must use stored averages. Outputs with more axes are
-            flattened.
+            flattened, and a complex one counts as its real and its imaginary part.
         images: [n, *shape] floats, what the function receives: the unit of the result is squared outputs a squared
             input.
         method: "exact", "probes", "outputs" (random rows of the Jacobian) or "inputs" (random columns).
@@ -99,7 +99,7 @@ def geometric_complexity(
         >>> float(geometric_complexity(lambda x: x @ A, jnp.ones((3, 2))).mean)
         9.0
     """
-    images = check_images(images)
+    images = as_images(images)
     rows = images.shape[0]
     outputs, inputs = check_embedding(embed, images), prod(images.shape[1:])
     _check_sampling(method, num_probes, key, probe_distribution, outputs, inputs)
@@ -141,7 +141,7 @@ def geometric_complexity(
             squares = row_squares(embed, part, index, key, method, values, probe_distribution, directions, precision)
             return _State(state.squares.at[index].set(squares), state.seen.at[index].set(True), start + block)
 
-        dtype = jnp.promote_types(images.dtype, jnp.float32)
+        dtype = single_or_better(images.dtype)
         table = varying_like(jnp.zeros((rows, values), dtype), images)
         state = _State(table, jnp.zeros(rows, bool), jnp.zeros((), jnp.int32))
         if rel_stderr is not None:
@@ -183,7 +183,10 @@ def geometric_complexity_by_layer(
         >>> {name: float(x.mean) for name, x in geometric_complexity_by_layer(taps, jnp.ones((2, 1))).items()}
         {'block1': 4.0, 'embedding': 36.0}
     """
-    names = jax.eval_shape(taps, check_images(images))
+    images = as_images(images)
+    names = output_shapes(taps, images, "taps")
+    if not isinstance(names, Mapping):
+        raise ValueError(f"taps must return a dict of arrays by name, got {type(names).__name__}")
     return {name: geometric_complexity(lambda x, name=name: taps(x)[name], images, **options) for name in names}
 
 
@@ -212,7 +215,8 @@ def class_mean_complexity(
         >>> class_mean_complexity(jnp.array([1.0, 3.0, 5.0]), jnp.array([0, 0, 1]), num_classes=3).tolist()
         [2.0, 5.0, nan]
     """
-    values = jnp.asarray(per_sample)
+    values = as_float("per_sample", per_sample, ndim=1)
+    num_classes = as_count("num_classes", num_classes)
     labels = as_labels(labels, values.shape[0], num_classes, mask)
     counts = jax.ops.segment_sum(jnp.ones_like(values), labels, num_classes)
     return jax.ops.segment_sum(values, labels, num_classes) / counts

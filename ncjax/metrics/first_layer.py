@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from ncjax.metrics.arrays import ArrayLike, as_float
-from ncjax.metrics.jacobian import check_embedding, check_images
+from ncjax.metrics.arrays import ArrayLike, as_float, as_images
+from ncjax.metrics.jacobian import check_embedding, flat_rows
 
 # Outputs whose gradients with respect to the kernel are held at once.
 _OUTPUTS = 16
@@ -60,24 +60,32 @@ def first_layer_inequality(
         >>> [f"{float(side[0]):.4f}" for side in sides]
         ['0.3528', '0.3528']
     """
-    images = check_images(images)
+    images = as_images(images)
     weights = as_float("kernel", kernel, ndim=2)
     size = prod(images.shape[1:])
     if weights.shape[0] != size:
         raise ValueError(f"kernel must have {size} rows, one for each entry of an image, got shape {weights.shape}")
-    outputs = check_embedding(lambda x: network(weights, x), images)
+    outputs = check_embedding(lambda x: network(weights, x), images, "network")
     spectral = jnp.linalg.norm(weights, ord=2)
 
-    def sides(image: Array) -> tuple[Array, Array]:
-        _, pull = jax.vjp(lambda kernel, x: network(kernel, x[None]).reshape(-1), weights, image)
+    # The kernel is an argument: what a jitted function closes over becomes a constant to the compiler.
+    @jax.jit
+    def both(weights: Array, images: Array) -> tuple[Array, Array]:
+        def sides(image: Array) -> tuple[Array, Array]:
+            def outputs_of(kernel: Array, x: Array) -> Array:
+                return flat_rows(lambda rows: network(kernel, rows))(x[None])[0]
 
-        def squares(line: Array) -> tuple[Array, Array]:
-            along_kernel, along_image = pull(line)
-            return jnp.sum(along_image**2), jnp.sum(along_kernel**2)
+            primal, pull = jax.vjp(outputs_of, weights, image)
 
-        slopes = lax.map(squares, jnp.eye(outputs, dtype=weights.dtype), batch_size=min(outputs, _OUTPUTS))
-        input_slope, kernel_slope = (jnp.sum(part) for part in slopes)
-        return input_slope, spectral**2 / jnp.sum(image**2) * kernel_slope
+            def squares(line: Array) -> tuple[Array, Array]:
+                along_kernel, along_image = pull(line)
+                return jnp.sum(along_image**2), jnp.sum(along_kernel**2)
+
+            slopes = lax.map(squares, jnp.eye(outputs, dtype=primal.dtype), batch_size=min(outputs, _OUTPUTS))
+            input_slope, kernel_slope = (jnp.sum(part) for part in slopes)
+            return input_slope, spectral**2 / jnp.sum(image**2) * kernel_slope
+
+        return lax.map(sides, images)
 
     with jax.default_matmul_precision("highest"):
-        return FirstLayerInequality(*jax.jit(lambda images: lax.map(sides, images))(images))
+        return FirstLayerInequality(*both(weights, images))

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 from math import ceil, prod
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from ncjax.metrics.arrays import ArrayLike
+from ncjax.metrics.arrays import single_or_better
 
 Embedding = Callable[[Array], Array]
 Method = Literal["exact", "probes", "outputs", "inputs"]
@@ -19,61 +19,78 @@ Distribution = Literal["rademacher", "gaussian", "orthogonal"]
 METHODS: tuple[str, ...] = get_args(Method)
 DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
 
+_STORED = (
+    "batch normalisation must use its stored averages and dropout be off: `use_running_average=True` and "
+    "`deterministic=True` in Flax Linen, `model.eval()` in NNX, `inference_mode` in Equinox"
+)
 
-def check_images(images: ArrayLike) -> Array:
-    """Images as an array that a Jacobian can be taken at.
+
+def output_shapes(function: Callable[[Array], Any], images: Array, name: str = "embed") -> Any:
+    """What a function returns for these images, as shapes and types, without computing it.
 
     Args:
+        function: Function of [n, *shape].
         images: [n, *shape] floats.
+        name: How the caller names the function, for the message.
 
     Returns:
-        The array.
+        The function's result with `jax.ShapeDtypeStruct` in the place of arrays.
 
     Raises:
-        ValueError: There is no row or no second axis, or the entries are not floats.
+        ValueError: The function is not a pure one of JAX operations: it updates averages, asks for random numbers, or
+            computes with another library. Its other exceptions pass as they are.
     """
-    array = jnp.asarray(images)
-    if array.ndim < 2 or array.shape[0] < 1:
-        raise ValueError(f"images must have shape (n, ...) with at least one row and one more axis, got {array.shape}")
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(f"images must hold floats, as the function receives them, got {array.dtype}")
-    return array
+    try:
+        return jax.eval_shape(function, images)
+    except Exception as error:
+        advice = _advice(error)
+        if advice is None:
+            raise
+        raise ValueError(f"{name} {advice} ({type(error).__name__}: {str(error).splitlines()[0]})") from error
 
 
-def check_embedding(embed: Embedding, images: Array) -> int:
-    """Number of outputs that a function has for each image.
+def check_embedding(embed: Embedding, images: Array, name: str = "embed") -> int:
+    """Number of real outputs that a function has for each image.
 
     Args:
         embed: Function from [n, *shape] to [n, ...].
         images: [n, *shape] floats.
+        name: How the caller names the function, for the message.
 
     Returns:
-        The number of outputs d.
+        The number of outputs d; a complex one counts as two.
 
     Raises:
-        ValueError: The function does not return one array with a row for each image.
+        ValueError: The function does not return one array of floats with a row for each image, or is not pure.
     """
-    outputs = jax.eval_shape(embed, images)
+    outputs = output_shapes(embed, images, name)
     shape = getattr(outputs, "shape", None)
-    if shape is None or len(shape) < 2 or shape[0] != images.shape[0]:
+    if shape is None or len(shape) < 2 or shape[0] != images.shape[0] or 0 in shape:
         got = shape if shape is not None else type(outputs).__name__
-        raise ValueError(f"embed must return one array of shape (n, d) with n = {images.shape[0]}, got {got}")
-    return prod(shape[1:])
+        stored = f"; {_STORED}" if isinstance(outputs, tuple) else ""
+        rows = images.shape[0]
+        raise ValueError(f"{name} must return one array of shape (n, d), n = {rows} and d > 0, got {got}{stored}")
+    if not jnp.issubdtype(outputs.dtype, jnp.inexact):
+        raise ValueError(f"{name} must return floats, got {outputs.dtype}, which has no derivative")
+    return prod(shape[1:]) * (2 if jnp.issubdtype(outputs.dtype, jnp.complexfloating) else 1)
 
 
 def flat_rows(embed: Embedding) -> Embedding:
-    """The same function with outputs of shape [n, d] in single precision or better.
+    """The same function with real outputs of shape [n, d] in single precision or better.
 
     Args:
         embed: Function from [n, *shape] to [n, ...].
 
     Returns:
-        Function from [n, *shape] to [n, d].
+        Function from [n, *shape] to [n, d]; of complex outputs first the real parts, then the imaginary ones.
     """
 
     def flat(images: Array) -> Array:
         outputs = embed(images)
-        return outputs.reshape(outputs.shape[0], -1)
+        rows = outputs.reshape(outputs.shape[0], -1)
+        if jnp.issubdtype(rows.dtype, jnp.complexfloating):
+            rows = jnp.concatenate([rows.real, rows.imag], axis=1)
+        return rows.astype(single_or_better(rows.dtype))
 
     return flat
 
@@ -109,7 +126,7 @@ def exact_squares(embed: Embedding, images: Float[Array, "n ..."], directions: i
             return total + one(start), None
         return total + jnp.sum(jax.vmap(one)(start + jnp.arange(directions)), axis=0), None
 
-    total = varying_like(jnp.zeros(rows, jnp.promote_types(space.dtype, jnp.float32)), images)
+    total = varying_like(jnp.zeros(rows, single_or_better(space.dtype)), images)
     return lax.scan(chunk, total, jnp.arange(0, size, directions))[0][:, None]
 
 
@@ -219,6 +236,19 @@ def row_squares(
         return sampled_squares(flat_rows(embed), images, keys, method, num_probes, distribution, directions)
 
 
+def _advice(error: Exception) -> str | None:
+    """What to do about an exception of a network that is not in evaluation mode or not made of JAX operations."""
+    from_flax = type(error).__module__.startswith("flax")
+    asks = "use_running_average" in str(error) or (isinstance(error, NameError) and "axis" in str(error))
+    if from_flax or asks:
+        return f"cannot be evaluated as a function of its images alone: {_STORED}"
+    if isinstance(error, jax.errors.TracerArrayConversionError) or (
+        isinstance(error, TypeError) and "Tracer" in str(error)
+    ):
+        return "must be made of JAX operations, which can be differentiated"
+    return None
+
+
 def _cheaper_product(embed: Embedding, images: Array) -> tuple[Callable[[Array], Array], Array]:
     outputs = jax.eval_shape(embed, images)
     if images.size < outputs.size:
@@ -228,7 +258,7 @@ def _cheaper_product(embed: Embedding, images: Array) -> tuple[Callable[[Array],
 
 
 def _row_squares(values: Array) -> Array:
-    squares = values.astype(jnp.promote_types(values.dtype, jnp.float32)) ** 2
+    squares = values.astype(single_or_better(values.dtype)) ** 2
     # Not as rows of one axis: under `vmap` that would turn the array in memory, and its sums are less accurate.
     return jnp.sum(squares, axis=tuple(range(1, squares.ndim)))
 

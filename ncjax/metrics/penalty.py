@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ncjax.metrics.arrays import ArrayLike
-from ncjax.metrics.jacobian import Embedding, check_embedding, check_images, row_squares
+from ncjax.metrics.arrays import ArrayLike, as_images
+from ncjax.metrics.jacobian import Embedding, check_embedding, row_squares
 
 
 def complexity_penalty(
@@ -38,7 +38,7 @@ def complexity_penalty(
         >>> float(penalty(3.0)), float(jax.grad(penalty)(3.0))
         (9.0, 6.0)
     """
-    images = check_images(images)
+    images = as_images(images)
     check_embedding(embed, images)
     if num_probes < 1:
         raise ValueError(f"num_probes must be at least 1, got {num_probes}")

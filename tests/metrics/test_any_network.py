@@ -133,3 +133,43 @@ def test_batch_normalisation_is_measured_on_stored_averages_only(normalised):
     np.testing.assert_allclose(float(metrics.geometric_complexity(stored, IMAGES).mean), 6, rtol=1e-4)
     with pytest.raises(ValueError, match="batch normalisation must use its stored averages"):
         metrics.check_row_independence(allowing_rank_promotion(normalised(use_stored=False)), IMAGES)
+
+
+def linen_training():
+    layer = flax.linen.BatchNorm(use_running_average=False)
+    variables = layer.init(jax.random.key(0), IMAGES)
+    return lambda images: layer.apply(variables, images)
+
+
+def linen_undecided():
+    variables = flax.linen.BatchNorm(use_running_average=True).init(jax.random.key(0), IMAGES)
+    return lambda images: flax.linen.BatchNorm().apply(variables, images)
+
+
+def linen_dropout():
+    return lambda images: flax.linen.Dropout(0.5, deterministic=False).apply({}, images)
+
+
+def nnx_training():
+    return flax.nnx.BatchNorm(3, rngs=flax.nnx.Rngs(0))
+
+
+def nnx_dropout():
+    return flax.nnx.Dropout(0.5, rngs=flax.nnx.Rngs(0))
+
+
+def equinox_training():
+    layer, state = equinox.nn.make_with_state(equinox.nn.BatchNorm)(2, "batch", mode="batch")
+    return jax.vmap(lambda image: layer(image, state)[0])
+
+
+@pytest.mark.parametrize(
+    "network", [linen_training, linen_undecided, linen_dropout, nnx_training, nnx_dropout, equinox_training]
+)
+def test_a_network_in_training_mode_is_told_how_to_leave_it(network):
+    function = allowing_rank_promotion(network())
+    advice = r"^embed cannot be evaluated .*stored averages.*use_running_average=True.*model\.eval\(\).*inference_mode"
+    for measure in (metrics.geometric_complexity, metrics.check_row_independence):
+        with pytest.raises(ValueError, match=advice) as caught:
+            measure(function, IMAGES)
+        assert "\n" not in str(caught.value)

@@ -37,6 +37,17 @@ def test_exact_is_the_dense_jacobian_in_any_chunks(function, chunk_size):
     assert int(estimate.num_products) == len(truth) * (5 if function is embed else 4)
 
 
+def test_products_are_divided_evenly_into_chunks_that_fit():
+    wide = jnp.ones((40, 30))
+
+    def complexity(x):
+        return metrics.geometric_complexity(lambda x: x @ wide, x, chunk_size=7).mean
+
+    # Thirty products by seven are five chunks, of six each.
+    program = str(jax.make_jaxpr(complexity)(jnp.ones((1, 40))))
+    assert {size for size in range(1, 31) if f"f32[{size},1,30]" in program} == {6}
+
+
 def test_linear_map_has_the_squared_frobenius_norm():
     A = np.random.default_rng(3).normal(size=(6, 4)).astype(np.float32)
     estimate = metrics.geometric_complexity(lambda x: x @ A, jnp.ones((2, 6)))
@@ -220,11 +231,30 @@ def test_runs_on_the_shards_of_a_batch(options):
     np.testing.assert_allclose(values, 12, rtol=1e-6)
 
 
-def test_images_are_not_constants_of_the_program():
-    text = jax.jit(lambda x: metrics.geometric_complexity(embed, x).mean).lower(MANY).as_text()
-    assert "dense<" not in text or "2000x3x4" not in [
-        line for line in text.splitlines() if "stablehlo.constant" in line
-    ]
+@pytest.fixture
+def constants_of(tmp_path):
+    """Shapes of the constants in all programs that a call compiles."""
+
+    def constants(call) -> set[str]:
+        jax.config.update("jax_dump_ir_to", str(tmp_path))
+        try:
+            jax.block_until_ready(call())
+        finally:
+            jax.config.update("jax_dump_ir_to", None)
+        lines = [line for path in tmp_path.iterdir() for line in path.read_text().splitlines()]
+        assert any("2000x3x4" in line for line in lines)
+        return {line.rsplit("tensor<")[-1] for line in lines if "stablehlo.constant" in line}
+
+    return constants
+
+
+def test_images_that_a_program_closes_over_are_found(constants_of):
+    assert "2000x3x4xf32>" in constants_of(jax.jit(lambda: embed(MANY)))
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "probes", "key": jax.random.key(0), "rel_stderr": 0.1}])
+def test_images_are_not_constants_of_the_program(constants_of, options):
+    assert "2000x3x4xf32>" not in constants_of(lambda: metrics.geometric_complexity(embed, MANY, **options))
 
 
 def test_reduced_precision_is_asked_for_in_the_program():
@@ -239,6 +269,38 @@ def test_half_precision_images_are_squared_in_single():
     estimate = metrics.geometric_complexity(lambda x: 300 * x, jnp.ones((2, 3), jnp.float16))
     assert estimate.mean.dtype == jnp.float32
     np.testing.assert_allclose(float(estimate.mean), 270_000, rtol=1e-5)
+
+
+def complex_map(images):
+    """Of 12 inputs to 3 complex outputs."""
+    return images.reshape(images.shape[0], -1) @ COMPLEX
+
+
+COMPLEX = FIRST[:, :3] + 2j * FIRST[:, 3:6]
+COMPLEX_SQUARES = float(np.sum(np.abs(np.asarray(COMPLEX, np.complex128)) ** 2))
+
+
+def test_a_complex_output_is_two_real_ones():
+    estimate = metrics.geometric_complexity(lambda x: x * (1 + 2j), jnp.ones((3, 2)))
+    np.testing.assert_allclose(estimate.per_sample, 2 * 5, rtol=1e-6)
+    assert int(estimate.num_products) == 3 * 2
+    np.testing.assert_allclose(metrics.geometric_complexity(complex_map, IMAGES).per_sample, COMPLEX_SQUARES, rtol=1e-5)
+    # Six complex outputs of six inputs, each of modulus 1.
+    np.testing.assert_allclose(metrics.geometric_complexity(jnp.fft.fft, jnp.ones((2, 6))).per_sample, 36, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["probes", "outputs", "inputs"])
+def test_estimators_of_complex_outputs_are_unbiased(method):
+    estimate = metrics.geometric_complexity(
+        complex_map, jnp.zeros((4000, 12)), method, num_probes=2, key=jax.random.key(0)
+    )
+    assert abs(float(estimate.mean) - COMPLEX_SQUARES) < 4 * float(estimate.stderr_probes)
+    assert float(estimate.stderr_probes) < 0.02 * COMPLEX_SQUARES
+
+
+def test_all_parts_of_complex_outputs_without_replacement_are_exact():
+    estimate = metrics.geometric_complexity(complex_map, IMAGES, "outputs", num_probes=6, key=jax.random.key(0))
+    np.testing.assert_allclose(estimate.per_sample, COMPLEX_SQUARES, rtol=1e-5)
 
 
 def test_double_precision_stays(x64):
@@ -290,9 +352,24 @@ def test_options_that_do_not_fit_are_named(options, message):
         (embed, np.ones((3, 3, 4), np.uint8), "images must hold floats"),
         (embed, np.ones(3, np.float32), "images must have shape"),
         (lambda x: x.sum(), np.ones((3, 2), np.float32), "embed must return one array"),
-        (lambda x: (x, x), np.ones((3, 2), np.float32), "embed must return one array"),
+        (lambda x: (x, x), np.ones((3, 2), np.float32), "embed must return one array.*use_running_average=True"),
+        (lambda x: x[:, :0], np.ones((3, 2), np.float32), r"embed must return one array.*got \(3, 0\)"),
+        (lambda x: x > 0, np.ones((3, 2), np.float32), "embed must return floats, got bool"),
+        (lambda x: x.astype(int), np.ones((3, 2), np.float32), "embed must return floats, got int32"),
+        (np.tanh, np.ones((3, 2), np.float32), "embed must be made of JAX operations"),
+        (lambda x: memoryview(x), np.ones((3, 2), np.float32), "embed must be made of JAX operations"),
     ],
 )
 def test_functions_and_images_that_do_not_fit_are_named(function, images, message):
     with pytest.raises(ValueError, match=message):
         metrics.geometric_complexity(function, images)
+
+
+def test_a_fault_of_the_function_itself_is_not_renamed():
+    with pytest.raises(KeyError, match="missing"):
+        metrics.geometric_complexity(lambda x: {"outputs": x}["missing"], IMAGES)
+
+
+def test_layers_that_are_no_dict_are_named():
+    with pytest.raises(ValueError, match="taps must return a dict of arrays by name, got "):
+        metrics.geometric_complexity_by_layer(embed, IMAGES)
