@@ -6,8 +6,8 @@ r"""Claim A3: geometric complexity can be estimated cheaply, VGG-13 on CIFAR-10.
     python -m experiments.sweep --config=configs/gc_paper/gc_estimators.py --workdir=DIR2
 
 By few examples, by a masked Jacobian (some input columns) or by few output dimensions (Munn, Dherin & Gonzalvo 2024,
-arXiv 2405.15706, three figures); beside them random probes. The exact value and every estimator's exact standard
-error come from the full Jacobians.
+arXiv 2405.15706, three figures); beside them random probes. All are those of `metrics.geometric_complexity`, and an
+estimator's standard error is measured: from its errors on the single images.
 
 Open in the paper, and our choice: sizes, number of runs, tolerance. Chosen: 1 to 64 products a sample, four learning
 rates of 2 seeds, errors below 10% count as small.

@@ -1,6 +1,6 @@
 """A3: geometric complexity can be estimated cheaply.
 
-The exact standard error of each estimator, as a share of the exact value, is held against a tolerance; and one draw of
+The standard error of each estimator, as a share of the exact value, is held against a tolerance; and one draw of
 it must put runs in the order of their exact values. Products are vector-Jacobian or Jacobian-vector products.
 """
 

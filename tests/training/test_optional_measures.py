@@ -79,39 +79,14 @@ def test_the_first_layer_bound_is_above_the_exact_complexity(row, jacobians):
     assert row["train/first_layer_bound"] >= row["train/first_layer_slope"]
 
 
-def test_the_exact_value_is_that_of_geometric_complexity(row):
-    np.testing.assert_allclose(row["estimate/exact/geometric_complexity"], row["train/geometric_complexity"], rtol=1e-5)
-
-
-@pytest.mark.parametrize("size", [1, 3])
-def test_errors_of_rows_and_columns_are_those_of_all_their_choices(row, jacobians, size):
-    exact = np.square(jacobians).sum(axis=(1, 2)).mean()
-    for name, axis, total in (("outputs", 2, 5), ("inputs", 1, 16)):
-        squares = np.square(jacobians).sum(axis=axis)
-        choices = [squares[:, list(choice)] for choice in itertools.combinations(range(total), size)]
-        variances = np.var([total * choice.mean(axis=1) for choice in choices], axis=0)
-        expected = np.sqrt(variances.sum()) / 9 / exact
-        np.testing.assert_allclose(row[f"estimate/{name}_{size}/relative_error"], expected, rtol=1e-3)
-
-
-def test_the_error_of_a_probe_is_that_of_all_signs(row, jacobians):
-    signs = np.array(list(itertools.product((-1, 1), repeat=5)), np.float64)
-    squares = np.square(np.einsum("sd,ndi->nsi", signs, jacobians)).sum(axis=2)
-    expected = np.sqrt(squares.var(axis=1).sum()) / 9 / np.square(jacobians).sum(axis=(1, 2)).mean()
-    np.testing.assert_allclose(row["estimate/probes_1/relative_error"], expected, rtol=1e-3)
-
-
-def test_the_error_of_few_examples_is_that_of_all_their_choices(row, jacobians):
+def test_estimators_are_compared_on_the_sample(row, jacobians):
     squares = np.square(jacobians).sum(axis=(1, 2))
-    # 9 images, 5 outputs, one product a sample: two whole examples.
+    np.testing.assert_allclose(row["estimate/exact/geometric_complexity"], squares.mean(), rtol=1e-5)
+    # 9 images, 5 outputs, one product a sample: two whole examples, with the error of all their choices.
     means = [squares[list(choice)].mean() for choice in itertools.combinations(range(9), 2)]
     np.testing.assert_allclose(row["estimate/examples_1/relative_error"], np.std(means) / squares.mean(), rtol=1e-3)
     assert row["estimate/examples_1/products"] == 2 * 5
-
-
-def test_an_estimator_that_would_be_exact_is_left_out(row):
-    assert "estimate/inputs_7/relative_error" in row
-    assert not {f"estimate/{name}_7/products" for name in ("examples", "outputs", "probes")} & row.keys()
+    assert {f"estimate/{name}_3/relative_error" for name in ("outputs", "inputs", "probes")} <= row.keys()
 
 
 def test_bounds_follow_from_collapse_by_the_poincare_constant(row, inputs, small_dataset):
