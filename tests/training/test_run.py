@@ -25,6 +25,12 @@ def run(spec, inputs, hyper=PLAIN, state=None, start=0, count=1, seed=0):
     return steps(spec, hyper, jnp.int32(seed), state, inputs, jnp.int32(start), jnp.int32(count))
 
 
+def normalised_batch(inputs):
+    """Images of the first step, [4, h, w, c] in float64."""
+    pixels = np.asarray(inputs.train_images)[sample_order(jnp.int32(0), jnp.int32(0), 15)[:4]] / 255.0
+    return (pixels - np.asarray(inputs.mean)) / np.asarray(inputs.std)
+
+
 def assert_equal(left, right):
     jax.tree.map(np.testing.assert_array_equal, left, right)
 
@@ -32,9 +38,7 @@ def assert_equal(left, right):
 def test_one_step_is_gradient_descent_on_the_regularised_loss(small_spec, small_inputs):
     hyper = Hyper(learning_rate=0.3, l2=0.1, label_smoothing=0.2)
     before = start_of(small_spec)
-    batch = sample_order(jnp.int32(0), jnp.int32(0), 15)[:4]
-    pixels = np.asarray(small_inputs.train_images)[batch] / 255.0
-    images = (pixels - np.asarray(small_inputs.mean)) / np.asarray(small_inputs.std)
+    batch, images = sample_order(jnp.int32(0), jnp.int32(0), 15)[:4], normalised_batch(small_inputs)
 
     def objective(params):
         logits, _ = models.build(small_spec.model, 3).apply({"params": params}, jnp.asarray(images, jnp.float32))
@@ -85,8 +89,11 @@ def test_a_loss_that_is_not_finite_marks_the_run_for_good(small_spec, small_inpu
 
 def test_batch_normalisation_moves_its_averages_towards_the_batch(small_spec, small_inputs):
     spec = dataclasses.replace(small_spec, model=ModelSpec("mlp", widths=(6, 5), norm="batch"))
-    after = run(spec, small_inputs)
-    assert not np.array_equal(after.batch_stats["norm1"]["mean"], start_of(spec).batch_stats["norm1"]["mean"])
+    after, layer = run(spec, small_inputs), start_of(spec).params["dense1"]
+    images = normalised_batch(small_inputs).reshape(4, -1)
+    means = (images @ np.asarray(layer["kernel"], np.float64) + np.asarray(layer.get("bias", 0))).mean(axis=0)
+    # From an average of zero, a tenth of the way.
+    np.testing.assert_allclose(after.batch_stats["norm1"]["mean"], 0.1 * means, rtol=1e-4, atol=1e-6)
 
 
 def test_the_complexity_penalty_changes_the_step_only_where_its_strength_is_above_zero(small_spec, small_inputs):
