@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ncjax import metrics
 
@@ -41,3 +42,8 @@ def test_more_probes_average():
         for k in (1, 4)
     ]
     np.testing.assert_allclose(spreads[1], spreads[0] / 2, rtol=0.2)
+
+
+def test_the_penalty_needs_a_probe():
+    with pytest.raises(ValueError, match="num_probes must be at least 1, got 0"):
+        metrics.complexity_penalty(lambda x: x, jnp.ones((2, 2)), jax.random.key(0), num_probes=0)
