@@ -36,25 +36,23 @@ def estimator_errors(
     count, inputs = images.shape[0], prod(images.shape[1:])
     outputs = jax.eval_shape(embed, images).shape[1]
     exact = metrics.geometric_complexity(embed, images)
-    row = _entry("exact", exact)
+    row = _entry("exact", exact.mean, exact.num_products)
     for size in sizes:
         size_key = jax.random.fold_in(key, size)
         for method, most in (("outputs", outputs), ("inputs", inputs), ("probes", outputs)):
             if size < most:
                 estimate = metrics.geometric_complexity(embed, images, method, num_probes=size, key=size_key)
                 error = jnp.linalg.norm(estimate.per_sample - exact.per_sample) / count
-                row |= _entry(f"{method}_{size}", estimate, error / exact.mean)
+                row |= _entry(f"{method}_{size}", estimate.mean, estimate.num_products, error / exact.mean)
         chosen = max(1, round(count * size / min(outputs, inputs)))
         if chosen < count:
-            estimate = metrics.geometric_complexity(embed, images, num_samples=chosen, key=size_key)
+            # What `num_samples` takes: a sample's exact value is the same whichever others are drawn with it.
+            drawn = exact.per_sample[jax.random.permutation(size_key, count)[:chosen]]
             error = jnp.std(exact.per_sample, ddof=1) * (1 / chosen - 1 / count) ** 0.5
-            row |= _entry(f"examples_{size}", estimate, error / exact.mean)
+            row |= _entry(f"examples_{size}", drawn.mean(), exact.num_products * chosen // count, error / exact.mean)
     return row
 
 
-def _entry(name: str, estimate: metrics.Estimate, error: Array | None = None) -> dict[str, Array]:
-    entry = {
-        f"{name}/geometric_complexity": estimate.mean,
-        f"{name}/products": estimate.num_products.astype(jnp.float32),
-    }
+def _entry(name: str, value: Array, products: Array, error: Array | None = None) -> dict[str, Array]:
+    entry = {f"{name}/geometric_complexity": value, f"{name}/products": products.astype(jnp.float32)}
     return entry if error is None else {**entry, f"{name}/relative_error": error}
