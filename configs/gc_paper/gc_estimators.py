@@ -51,6 +51,6 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         config.train.batch_size = 20
         config.measure.complexity_samples = 100
         config.measure.checkpoints = 4
-        config.measure.estimator_sizes = (1, 4, 16, 48)
+        config.measure.estimator_sizes = (1, 4, 16)
         config.sweep.learning_rate = (0.025, 0.035, 0.05, 0.07, 0.1)
     return config
