@@ -41,7 +41,8 @@ def output_shapes(function: Callable[[Array], Any], images: Array, name: str = "
             computes with another library. Its other exceptions pass as they are.
     """
     try:
-        return jax.eval_shape(function, images)
+        # Not the function itself, which may be of a kind that JAX cannot refer to.
+        return jax.eval_shape(lambda x: function(x), images)
     except Exception as error:
         advice = _advice(error)
         if advice is None:
