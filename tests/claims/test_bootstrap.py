@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from ncjax.claims import bootstrap_interval, resampled_weights
 
@@ -63,3 +64,21 @@ def test_widened_intervals_of_means_miss_at_about_the_nominal_rate() -> None:
 def test_ends_that_are_rounding_error_are_zero() -> None:
     interval = bootstrap_interval(lambda weights: np.full(len(weights), 1e-16), np.arange(6))
     assert (interval.low, interval.high) == (0.0, 0.0)
+
+
+def test_widened_ends_are_where_students_t_has_them() -> None:
+    values = np.random.default_rng(0).normal(size=6)
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        return weights @ values / weights.sum(axis=1)
+
+    interval = bootstrap_interval(mean, np.arange(6), widen=True, resamples=2000, seed=3)
+    # Hesterberg 2015, section 4.2: the percentile is Φ(−√(n/(n−1)) t), t the 97.5% point with n − 1 degrees of freedom.
+    tail = stats.norm.sf(np.sqrt(6 / 5) * 2.5705818356363146)
+    expected = np.quantile(mean(resampled_weights(np.arange(6), 2000, seed=3)), [tail, 1 - tail])
+    np.testing.assert_allclose(interval[1:], expected, rtol=1e-9)
+
+
+def test_a_single_unit_cannot_be_widened() -> None:
+    interval = bootstrap_interval(lambda weights: 3 * weights[:, 0], np.zeros(2, dtype=np.int64), widen=True)
+    assert interval == (3.0, 3.0, 3.0)
