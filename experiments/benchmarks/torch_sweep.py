@@ -108,6 +108,9 @@ class TorchSweep:
                 report |= torch_metrics.classifier_report(stats, means, kernel, bias, taps["embedding"], labels)
                 if split == "train":
                     del report["strong_variance"], report["weak_variance"]
+                else:
+                    own = torch_metrics.classifier_report(stats, stats, kernel, bias, taps["embedding"], labels)
+                    report |= {f"{name}_test_means": own[name] for name in ("nc4", "ncc_error")}
                 layer = "layer" if split == "train" else "test_layer"
                 for name, tap in taps.items():
                     row[f"{layer}/{name}/variance_ratio"] = torch_metrics.ratio_of_variances(tap, labels, classes)
