@@ -6,7 +6,7 @@ from which another machine can go on.
 """
 
 import contextlib
-import json
+import hashlib
 import os
 import shutil
 import socket
@@ -14,23 +14,28 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
+from ncjax.paths import inside
+from ncjax.sweep.bucket import Bucket
+from ncjax.sweep.signals import SweepStopped, stop_sweeps
+from ncjax.sweep.storage import naming_a_full_disk, replace_text
 from ncjax.sweep.workdir import is_running, locked
 
-MANIFEST = ".manifest.json"
-
-# Seconds between two copies.
+# Seconds between two copies, and between two signs of life.
 _COPY_SECONDS = 15.0
-# A machine that has not copied for so long is dead.
+# A machine that has given no sign of life for so long is dead.
 _LEASE_SECONDS = 60.0
 
-_PACKAGES = {"gs": "gcsfs", "gcs": "gcsfs", "s3": "s3fs"}
 _UNFINISHED = (".orbax-checkpoint-tmp", ".partial", ".lock")
+# So much of a URL stands in the name of its directory, for people.
+_SHOWN = 80
+
+
+class LeaseLostError(OSError):
+    """Another machine has taken over a workdir: nothing is to be written there any more."""
 
 
 def is_cloud(name: str) -> bool:
@@ -53,22 +58,26 @@ def scratch(name: str) -> Path:
     """The directory of this machine that belongs to a URL, below ``NCJAX_SCRATCH_DIR`` or ``~/.cache/ncjax/workdirs``.
 
     Args:
-      name: of the workdir.
+      name: of the workdir; a slash at its end makes no difference, everything else does.
 
     Returns:
       A path; the sweep lies in ``workdir/`` there.
 
     Example:
       >>> scratch("gs://bucket/runs/mine").name
-      'gs-bucket-runs-mine'
+      'gs-bucket-runs-mine-041dddc07908'
     """
     root = Path(os.environ.get("NCJAX_SCRATCH_DIR") or "~/.cache/ncjax/workdirs").expanduser()
-    return root / "-".join(part for part in name.replace(":", "/").split("/") if part)
+    words = "-".join(part for part in name.replace(":", "/").split("/") if part)
+    digest = hashlib.sha256(name.rstrip("/").encode()).hexdigest()
+    return root / f"{words.encode()[-_SHOWN:].decode(errors='ignore')}-{digest[:12]}"
 
 
 @contextlib.contextmanager
 def writing(name: str) -> Iterator[Path]:
     """A directory for a sweep whose workdir is a path or a URL; from a URL it is fetched first, and copied there.
+
+    Should another machine take over meanwhile, nothing more is copied and sweeps of this process are asked to stop.
 
     Args:
       name: path or URL that fsspec knows (``gs://``, ``s3://``).
@@ -77,8 +86,9 @@ def writing(name: str) -> Iterator[Path]:
       A path of this machine.
 
     Raises:
-      ValueError: if another machine or process is running a sweep there, or the package for such URLs is missing.
-      OSError: if the last copy fails.
+      ValueError: if another machine or process is running a sweep there, the package for such URLs is missing, or what
+        lies there is no workdir.
+      OSError: if the last copy fails, or another machine has taken over.
     """
     if not is_cloud(name):
         yield Path(name)
@@ -86,15 +96,8 @@ def writing(name: str) -> Iterator[Path]:
     with locked(scratch(name)):
         copies = _Copies(name)
         copies.open()
-        ended = threading.Event()
-        copier = threading.Thread(target=copies.keep_copying, args=(ended,), daemon=True)
-        copier.start()
-        try:
+        with _kept(copies):
             yield copies.local
-        finally:
-            ended.set()
-            copier.join()
-            copies.push(is_open=False)
 
 
 @contextlib.contextmanager
@@ -109,7 +112,7 @@ def reading(name: str, back: str = "") -> Iterator[Path]:
       A path of this machine.
 
     Raises:
-      ValueError: if the package for such URLs is missing.
+      ValueError: if the package for such URLs is missing, or what lies there is no workdir.
       OSError: if the store cannot be read.
     """
     if not is_cloud(name):
@@ -117,7 +120,7 @@ def reading(name: str, back: str = "") -> Iterator[Path]:
         return
     copies = _Copies(name)
     # What a sweep of this machine has there is newer than its copy.
-    ours = is_running(scratch(name)) or copies.manifest().get("writer") == copies.identity()
+    ours = is_running(scratch(name)) or copies.bucket.manifest().get("writer") == copies.identity()
     newest = ours and copies.local.is_dir()
     local = copies.local if newest else scratch(name) / "reading"
     if not newest:
@@ -125,7 +128,41 @@ def reading(name: str, back: str = "") -> Iterator[Path]:
     yield local
     for path in sorted((local / back).rglob("*")) if back else ():
         if path.is_file():
-            copies.put(path, path.relative_to(local).as_posix())
+            copies.bucket.put(path, path.relative_to(local).as_posix())
+
+
+@contextlib.contextmanager
+def _kept(copies: "_Copies") -> Iterator[None]:
+    """Copies and renews the lease during a ``with`` block, and copies once more at its end."""
+    copying, renewing = _repeated(copies, copies.push), _repeated(copies, copies.renew)
+    cause: BaseException | None = None
+    try:
+        yield
+    except BaseException as error:
+        cause = error
+        raise
+    finally:
+        copying()
+        failure = copies.finish()
+        renewing()
+        # What ended the sweep is told, unless that was what befell the copies.
+        if failure is not None and (cause is None or (isinstance(cause, SweepStopped) and failure is copies.fault)):
+            raise failure from None
+        if failure is not None:
+            warnings.warn(str(failure), stacklevel=2)
+
+
+def _repeated(copies: "_Copies", act: Callable[[], None]) -> Callable[[], None]:
+    """Repeats what copies do, in a thread; returns what ends it."""
+    ended = threading.Event()
+    thread = threading.Thread(target=copies.repeat, args=(act, ended), daemon=True)
+    thread.start()
+
+    def end() -> None:
+        ended.set()
+        thread.join()
+
+    return end
 
 
 class _Copies:
@@ -139,39 +176,36 @@ class _Copies:
         self.name = name
         self.base = scratch(name)
         self.local = self.base / "workdir"
+        self.bucket = Bucket(name, self.base)
         self.known: dict[str, list[int]] = {}
+        self.is_open = False
         self.renewed = 0.0
-        scheme = name.partition("://")[0]
-        try:
-            self.store, root = fsspec.url_to_fs(name, use_listings_cache=False)
-        except (ImportError, ValueError) as error:
-            wanted = f"pip install {_PACKAGES[scheme]}" if scheme in _PACKAGES else "a path, gs:// or s3://"
-            reason = str(error).partition("\n")[0]
-            raise ValueError(f"--workdir: got {name}, expected {wanted} ({reason})") from None
-        self.root = root.rstrip("/")
+        # What makes copying pointless: the lease is lost, or the copier has a fault.
+        self.fault: Exception | None = None
+        # Who writes the manifest.
+        self._turn = threading.Lock()
+        self._check_owner()
 
     def identity(self) -> str:
         """Names this machine's directory, as long as it is there."""
         path = self.base / "identity"
         if not path.is_file():
             self.base.mkdir(parents=True, exist_ok=True)
-            path.write_text(uuid.uuid4().hex, encoding="utf-8")
+            replace_text(path, uuid.uuid4().hex)
         return path.read_text(encoding="utf-8")
 
-    def manifest(self) -> dict[str, Any]:
-        """What the store says of itself; of files that someone copied there by hand, their names alone."""
-        with self._naming_the_store():
-            try:
-                content: dict[str, Any] = json.loads(self.store.cat_file(f"{self.root}/{MANIFEST}"))
-            except FileNotFoundError:
-                found = self.store.find(self.root)
-                names = [str(path).removeprefix(self.root).lstrip("/") for path in found]
-                content = {"files": {name: [0, 0] for name in names}}
-            return content
+    def _check_owner(self) -> None:
+        """Makes sure that what lies in the directory of this machine is of this URL."""
+        path, name = self.base / "url", self.name.rstrip("/")
+        if not path.is_file():
+            self.base.mkdir(parents=True, exist_ok=True)
+            replace_text(path, name)
+        if (owner := path.read_text(encoding="utf-8")) != name:
+            raise ValueError(f"--workdir: {self.base} holds a copy of {owner}, expected one of {name}; remove it")
 
     def open(self) -> None:
         """Waits until no other machine copies, takes over, and brings what is newer there."""
-        manifest = self.manifest()
+        manifest = self.bucket.manifest()
         # Its own copy, or a store that was emptied: nothing there is newer.
         emptied = not manifest["files"] and "writer" not in manifest
         ours = self.local.is_dir() and (emptied or manifest.get("writer") == self.identity())
@@ -180,7 +214,9 @@ class _Copies:
         self.known = dict(manifest["files"])
         if not ours:
             self.fetch(self.local)
-        self._write_manifest(is_open=True)
+        self.is_open = True
+        with self._turn:
+            self._write_manifest()
 
     def _outlive(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Waits for a sign of life; clocks of different machines are not compared."""
@@ -192,7 +228,7 @@ class _Copies:
         end = time.monotonic() + _LEASE_SECONDS
         while time.monotonic() < end:
             time.sleep(_LEASE_SECONDS / 20)
-            now = self.manifest()
+            now = self.bucket.manifest()
             if not now.get("open"):
                 return now
             if now["copies"] != manifest["copies"] or now["writer"] != manifest["writer"]:
@@ -203,49 +239,86 @@ class _Copies:
 
     def fetch(self, local: Path) -> None:
         """Replaces a directory by what the store's manifest lists."""
+        files = self.bucket.manifest()["files"]
         partial = local.with_suffix(".fetched")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        with self._naming_the_store():
-            for name, (_, changed) in self.manifest()["files"].items():
-                (partial / name).parent.mkdir(parents=True, exist_ok=True)
-                self.store.get_file(f"{self.root}/{name}", str(partial / name))
-                os.utime(partial / name, ns=(changed, changed))
+        with naming_a_full_disk(self.base):
+            for name, (_, changed) in files.items():
+                path = inside(partial, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self.bucket.fetch(name, path)
+                os.utime(path, ns=(changed, changed))
         shutil.rmtree(local, ignore_errors=True)
         partial.rename(local)
 
-    def put(self, path: Path, name: str) -> None:
-        """Copies one file to the store."""
-        with self._naming_the_store():
-            if name.startswith("checkpoints/"):
-                self.store.put_file(str(path), f"{self.root}/{name}")
-            else:
-                # It may grow meanwhile, and what is sent must be of one length.
-                self.store.pipe_file(f"{self.root}/{name}", path.read_bytes())
+    def renew(self) -> None:
+        """Gives a sign of life, unless another machine has taken over."""
+        with self._turn:
+            if self.bucket.manifest().get("writer") != self.identity():
+                raise LeaseLostError(
+                    f"--workdir: another machine has taken over {self.name}; what was done here is {self.local}"
+                )
+            self._write_manifest()
 
-    def push(self, is_open: bool = True) -> None:
+    def push(self) -> None:
         """Copies what has changed; a checkpoint that is removed meanwhile ends the attempt, the next sees others."""
-        if self.manifest().get("writer") != self.identity():
-            raise OSError(f"--workdir: another machine has taken over {self.name}; what was done here is {self.local}")
+        self.renew()
         present = self._present()
         for name, stamp in present.items():
             if self.known.get(name) == stamp:
                 continue
+            # The store was out of reach for so long that the lease may be another's.
+            if time.monotonic() - self.renewed > _LEASE_SECONDS / 2:
+                self.renew()
+            if self.fault is not None:
+                return
             try:
-                self.put(self.local / name, name)
+                self.bucket.put(self.local / name, name)
             except OSError:
                 if not (self.local / name).exists():
                     return
                 raise
-            if time.monotonic() - self.renewed > _COPY_SECONDS:
-                self._write_manifest(is_open)
         gone = [name for name in self.known if name not in present]
-        self.known = present
-        self._write_manifest(is_open)
-        with self._naming_the_store():
-            for name in gone:
-                with contextlib.suppress(FileNotFoundError):
-                    self.store.rm_file(f"{self.root}/{name}")
+        with self._turn:
+            self.known = present
+        self.renew()
+        for name in gone:
+            self.bucket.remove(name)
+
+    def finish(self) -> Exception | None:
+        """Copies for the last time and gives the lease back.
+
+        Returns:
+          What went wrong, now or before.
+        """
+        if self.fault is not None:
+            return self.fault
+        try:
+            self.push()
+            self.is_open = False
+            self.renew()
+        except Exception as error:
+            self.fault = None if _may_pass(error) else error
+            return error
+        return self.fault
+
+    def repeat(self, act: Callable[[], None], ended: threading.Event) -> None:
+        """Does something again and again, in a thread.
+
+        A failure of the store is said and tried again. The lease lost, or any other exception, is kept and asks the
+        sweeps of this process to stop.
+        """
+        while not ended.wait(_COPY_SECONDS):
+            try:
+                act()
+            except Exception as error:
+                if _may_pass(error):
+                    warnings.warn(str(error), stacklevel=2)
+                    continue
+                self.fault = self.fault or error
+                stop_sweeps("its copies cannot go on")
+                return
 
     def _present(self) -> dict[str, list[int]]:
         """The files to copy, by size and time of change; checkpoints first.
@@ -265,31 +338,19 @@ class _Copies:
                         present[name] = [stat.st_size, stat.st_mtime_ns]
         return present
 
-    def keep_copying(self, ended: threading.Event) -> None:
-        """Copies again and again; a failure is said and tried again."""
-        while not ended.wait(_COPY_SECONDS):
-            try:
-                self.push()
-            except OSError as error:
-                warnings.warn(str(error), stacklevel=2)
-
-    def _write_manifest(self, is_open: bool) -> None:
-        content = {
-            "writer": self.identity(),
-            "host": socket.gethostname(),
-            "open": is_open,
-            "copies": uuid.uuid4().hex,
-            "files": self.known,
-        }
-        with self._naming_the_store():
-            self.store.pipe_file(f"{self.root}/{MANIFEST}", json.dumps(content).encode())
+    def _write_manifest(self) -> None:
+        self.bucket.write_manifest(
+            {
+                "writer": self.identity(),
+                "host": socket.gethostname(),
+                "open": self.is_open,
+                "copies": uuid.uuid4().hex,
+                "files": self.known,
+            }
+        )
         self.renewed = time.monotonic()
 
-    @contextlib.contextmanager
-    def _naming_the_store(self) -> Iterator[None]:
-        """Turns the many errors of stores into one line."""
-        try:
-            yield
-        except Exception as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise OSError(f"--workdir: {self.name}: {reason}; what is on this machine stays in {self.base}") from None
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same request may succeed later."""
+    return isinstance(error, OSError) and not isinstance(error, LeaseLostError)

@@ -39,6 +39,20 @@ class StopRequest:
         self.tell: Callable[[str], None] = _tell
 
 
+# Of the blocks below that are under way in this process.
+_REQUESTS: list[StopRequest] = []
+
+
+def stop_sweeps(reason: str) -> None:
+    """Asks the sweeps of this process to stop, as a signal does; for threads that find that they must.
+
+    Args:
+      reason: said where a signal would be named.
+    """
+    for request in tuple(_REQUESTS):
+        request.signal = request.signal or reason
+
+
 @contextlib.contextmanager
 def noticing_signals(grace_seconds: float = GRACE_SECONDS) -> Iterator[StopRequest]:
     """Turns the first SIGTERM or SIGINT into a request to stop, for a ``with`` block; a second one ends at once.
@@ -60,6 +74,14 @@ def noticing_signals(grace_seconds: float = GRACE_SECONDS) -> Iterator[StopReque
       'SIGTERM'
     """
     request = StopRequest()
+    _REQUESTS.append(request)
+    try:
+        yield from _noticing(request, grace_seconds)
+    finally:
+        _REQUESTS.remove(request)
+
+
+def _noticing(request: StopRequest, grace_seconds: float) -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
