@@ -17,6 +17,8 @@ import contextlib
 import os
 import shlex
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -46,17 +48,14 @@ def main() -> None:
     from ncjax.sweep import STOPPED, SweepStopped, call_in_words
 
     try:
-        with _workdir() as workdir:
+        with _workdir() as workdir, _telling():
             summary = _run(workdir)
     except SweepStopped as stopped:
         _stop(f"{stopped}; the same command goes on", STOPPED)
-    except Exception as error:
-        # A process that is gone shows as an error of whatever spoke to it.
-        library = isinstance(error, jax.errors.JaxRuntimeError) or launch.raised_by(error, "site-packages")
-        if jax.process_count() == 1 or not library:
+    except BaseException as error:
+        if jax.process_count() == 1:
             raise
-        reason = str(error).partition("\n")[0]
-        _stop(f"another process of the sweep ended ({reason}); the same command on every host goes on", STOPPED)
+        _end_all(error)
     if jax.process_index() > 0:
         return
     print(call_in_words(summary))
@@ -93,12 +92,63 @@ def _run(workdir: Path) -> dict[str, Any]:
     return run_sweep(config, workdir, int(PROFILE.value or 0))
 
 
-def _stop(line: str, status: int) -> NoReturn:
+@contextlib.contextmanager
+def _telling() -> Iterator[None]:
+    """Tells the other processes of an error before a last copy of the workdir takes its time."""
+    from ncjax.sweep import SweepStopped, faults
+
+    try:
+        yield
+    except SweepStopped:
+        raise
+    except BaseException as error:
+        faults.tell(*_line_and_status(error))
+        raise
+
+
+def _end_all(error: BaseException) -> NoReturn:
+    """Ends this process because of an error, and the others of the sweep with it."""
+    from ncjax.sweep import STOPPED, faults
+
+    line, status = _line_and_status(error)
+    faults.tell(line, status)
+    if status == STOPPED:
+        _stop(line, status)
+    if status == launch.BAD_INPUT:
+        print(f"error: {line}", file=sys.stderr)
+    else:
+        traceback.print_exception(error)
+    _leave(status)
+
+
+def _line_and_status(error: BaseException) -> tuple[str, int]:
+    """What an error is in one line, and the status to end with."""
+    import jax
+
+    from ncjax.sweep import STOPPED, faults
+
+    if isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
+        # A process that is gone shows as an error of whatever spoke to it; it may have said why.
+        if said := faults.heard():
+            faults.end_as_told(said)
+        reason = str(error).partition("\n")[0]
+        return f"another process of the sweep ended ({reason}); the same command on every host goes on", STOPPED
+    line = " ".join(str(error).split())
+    if isinstance(error, ValueError | OSError) and not launch.raised_by(error, "site-packages"):
+        return line, launch.BAD_INPUT
+    return ": ".join(filter(None, (type(error).__name__, line))), 1
+
+
+def _leave(status: int) -> NoReturn:
     """Ends at once: leaving in order would wait for processes that are gone."""
-    print(f"stopped: {line}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
+
+
+def _stop(line: str, status: int) -> NoReturn:
+    print(f"stopped: {line}", file=sys.stderr)
+    _leave(status)
 
 
 def join_hosts() -> None:

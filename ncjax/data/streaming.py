@@ -16,7 +16,8 @@ from jaxtyping import Int, Int32, UInt8
 
 from ncjax.data.dataset import Split
 
-_BLOCKS_AHEAD = 2
+BLOCKS_AHEAD = 2
+"""Blocks that wait on the devices beside the one in use; another one may be on its way there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ def stream(
     source = grain.MapDataset.source(_LocalParts(blocks, sharding))[first:count]
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
     on_devices = source.to_iter_dataset(options).map(functools.partial(_to_devices, blocks.shape, sharding))
-    return iter(grain.experimental.ThreadPrefetchIterDataset(on_devices, prefetch_buffer_size=_BLOCKS_AHEAD))
+    return iter(grain.experimental.ThreadPrefetchIterDataset(on_devices, prefetch_buffer_size=BLOCKS_AHEAD))
 
 
 class _LocalParts:

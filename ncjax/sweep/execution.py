@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,8 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ncjax import models
-from ncjax.sweep import hosts
-from ncjax.sweep.memory import TooLarge, available_bytes, halving_when_out_of_memory, needed_bytes, runs_that_fit
+from ncjax.sweep.memory import ensure_fits, halving_when_out_of_memory
 from ncjax.sweep.program import ProgramSpec, advance_group
 from ncjax.training import RunInputs
 
@@ -44,22 +44,21 @@ class Execution:
           TooLarge: if the program would not fit into memory.
         """
         self._num_runs = num_runs
-        self._shared = (hyper, seeds)
+        self._group = (spec, mesh, hyper, seeds)
         self._inputs = inputs
         self.slice_steps = 1
         self.is_warm = False
         with halving_when_out_of_memory(num_runs):
-            self._program = compile_group(spec, mesh, hyper, seeds, state, inputs)
+            programs = self._compile(state)
         data_bytes = sum(leaf.nbytes for leaf in jax.tree.leaves(inputs))
-        each = -(-seeds.shape[0] // mesh.shape["runs"])
-        needed, available = needed_bytes(self._program), available_bytes(mesh.local_mesh.devices.flat[0])
-        fit = hosts.agree(runs_that_fit(needed, data_bytes, each, available))[0] * mesh.shape["runs"]
-        if fit < num_runs:
-            raise TooLarge(
-                fit,
-                f"{num_runs} runs in a program would need {needed / 2**30:.1f} GiB a device of "
-                f"{(available or 0) / 2**30:.1f}",
-            )
+        ensure_fits(programs, data_bytes, -(-seeds.shape[0] // mesh.shape["runs"]), num_runs, mesh)
+
+    def _compile(self, state: Any) -> Sequence[tuple[Any, int]]:
+        """Compiles what the group runs: each program, and what a device holds beside its arguments."""
+        moments = (np.int32(0), np.int32(0), np.bool_(False))
+        spec, mesh, hyper, seeds = self._group
+        self._program = compiled(advance_group, spec, mesh, hyper, seeds, state, self._inputs, *moments)
+        return [(self._program, 0)]
 
     def train(self, state: Any, start: int, size: int) -> Any:
         """Takes ``size`` steps and adapts the next slice to how long they took."""
@@ -79,36 +78,33 @@ class Execution:
     def _call(self, state: Any, start: int, size: int, measuring: bool) -> Any:
         with halving_when_out_of_memory(self._num_runs):
             return jax.block_until_ready(
-                self._program(*self._shared, state, self._inputs, np.int32(start), np.int32(size), np.bool_(measuring))
+                self._program(
+                    *self._group[2:], state, self._inputs, np.int32(start), np.int32(size), np.bool_(measuring)
+                )
             )
 
 
-def compile_group(spec: ProgramSpec, mesh: Mesh, hyper: Any, seeds: Any, state: Any, inputs: RunInputs) -> Any:
-    """Compiles ``advance_group`` for arrays of these shapes, once for all groups that are alike.
+def compiled(function: Any, spec: ProgramSpec, mesh: Mesh, *arguments: Any) -> Any:
+    """Compiles a function of a group for arrays of these shapes, once for all groups that are alike.
 
     Args:
+      function: jitted, with ``spec`` and ``mesh`` static.
       spec: what to compile for.
       mesh: over which the runs are spread.
-      hyper: on the mesh, with a leading runs axis.
-      seeds: likewise.
-      state: likewise.
-      inputs: the data, on every device.
+      *arguments: arrays, or what describes them.
 
     Returns:
       The compiled program: it is called without ``spec`` and ``mesh``, and says how much memory it needs.
     """
-    described = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), (hyper, seeds, state, inputs)
-    )
-    leaves, structure = jax.tree.flatten(described)
-    return _compiled(spec, mesh, structure, tuple(leaves))
+    leaves, structure = jax.tree.flatten(arguments)
+    shapes = (jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)) for x in leaves)
+    return _compiled(function, spec, mesh, structure, tuple(shapes))
 
 
-@functools.lru_cache(maxsize=8)
-def _compiled(spec: ProgramSpec, mesh: Mesh, structure: Any, leaves: tuple[Any, ...]) -> Any:
-    hyper, seeds, state, inputs = jax.tree.unflatten(structure, leaves)
-    arguments = (hyper, seeds, state, inputs, np.int32(0), np.int32(0), np.bool_(False))
-    return advance_group.lower(spec, mesh, *arguments).compile()
+# As many as groups of a few kinds have programs.
+@functools.lru_cache(maxsize=24)
+def _compiled(function: Any, spec: ProgramSpec, mesh: Mesh, structure: Any, leaves: tuple[Any, ...]) -> Any:
+    return function.lower(spec, mesh, *jax.tree.unflatten(structure, leaves)).compile()
 
 
 def step_flops(spec: ProgramSpec) -> float:

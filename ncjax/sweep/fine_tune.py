@@ -1,6 +1,7 @@
 """Runs that start from another sweep's checkpoint, whose weights a workdir keeps: resumed, it begins with the same."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def with_source(sweep: Sweep, workdir: Path) -> Sweep:
     if not init.active:
         return sweep
     try:
-        source = hosts.shared(lambda: _kept(workdir) or _newest(init))
+        source = _shared(lambda: _kept(workdir) or _newest(init))
     except (ValueError, FileNotFoundError) as error:
         raise type(error)(f"config.init: {error}") from None
     image_shape = sweep.dataset.train.images.shape[1:]
@@ -60,6 +61,17 @@ def keep_source(sweep: Sweep, workdir: Path) -> None:
     """
     if sweep.source is not None and _kept(workdir) is None:
         replace_arrays(workdir / FILE_NAME, traverse_util.flatten_dict(sweep.source, sep="/"))
+
+
+def _shared(read: Callable[[], TrainedWeights]) -> TrainedWeights:
+    """What the first process reads, on all."""
+
+    def flat() -> tuple[list[str], list[np.ndarray]]:
+        arrays = traverse_util.flatten_dict(read(), sep="/")
+        return list(arrays), list(arrays.values())
+
+    names, arrays = hosts.shared_arrays(flat)
+    return _nested(dict(zip(names, arrays, strict=True)))
 
 
 def _kept(workdir: Path) -> TrainedWeights | None:

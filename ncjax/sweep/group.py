@@ -240,18 +240,20 @@ class _Course:
         group, mesh, checkpoints = self.group, self.group.mesh, self.checkpoints
         like = jax.eval_shape(functools.partial(init_group, group.spec, mesh), self.hyper, self.seeds)
 
-        def read() -> Any:
+        def read() -> tuple[Any, list[np.ndarray]]:
             if checkpoints is None or checkpoints.latest_step() is None:
-                return None
-            return checkpoints.restore(like, len(group.runs))
+                return None, []
+            step, state, damage = checkpoints.restore(like, len(group.runs))
+            return (step, damage), jax.tree.leaves(state)
 
-        saved = hosts.shared(read)
+        saved, leaves = hosts.shared_arrays(read)
         if saved is None:
             fresh = init_group(group.spec, mesh, self.hyper, self.seeds)
             return None, fresh if group.source is None else start_from(fresh, group.source)
-        step, state, damage = saved
+        step, damage = saved
         if damage is not None:
             self.around.progress.say(f"group {group.number}: {damage}")
+        state = jax.tree.unflatten(jax.tree.structure(like), leaves)
         return step, spread_runs(mesh, state, group.size)
 
     def run(self) -> None:

@@ -1,18 +1,24 @@
 """Several processes that run one sweep together: all compute, the first alone reads and writes the workdir."""
 
-import pickle
-from collections.abc import Callable
-from typing import Any, TypeVar
+import builtins
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from orbax.checkpoint import multihost
+
+from ncjax.sweep import faults
 
 HEARTBEAT_SECONDS = 60
 """A process that is silent for so long counts as dead, unless another time is asked for."""
 
-_Value = TypeVar("_Value")
+# Bytes of one broadcast: what a device holds of it, however large the arrays are.
+_PIECE_BYTES = 2**26
+_SMALLEST_PIECE = 2**12
 
 
 def join(
@@ -47,6 +53,7 @@ def join(
         )
     except ValueError as error:
         raise ValueError(f"--distributed: {error}; expected a known cluster, or --coordinator and so on") from None
+    faults.listen()
 
 
 def is_writer() -> bool:
@@ -59,41 +66,94 @@ def is_writer() -> bool:
     return jax.process_index() == 0
 
 
-def shared(make: Callable[[], _Value]) -> _Value:
+def shared(make: Callable[[], Any]) -> Any:
     """What the first process makes, on all of them; where it fails, all do.
 
     Args:
-      make: called in the first process only; its value can be pickled.
+      make: called in the first process only; its value is what JSON can hold.
 
     Returns:
-      The value.
+      The value as it comes back from JSON: lists for tuples, text for keys.
 
     Raises:
-      ValueError: in all processes, if it was raised in the first. OSError likewise.
+      Exception: in all processes, if ``make`` raised one; of its kind, if that is one of Python's own.
 
     Example:
-      >>> shared(lambda: 3)
-      3
+      >>> shared(lambda: {"runs": (0, 1)})
+      {'runs': [0, 1]}
     """
-    if jax.process_count() == 1:
-        return make()
+    return shared_arrays(lambda: (make(), ()))[0]
+
+
+def shared_arrays(make: Callable[[], tuple[Any, Sequence[np.ndarray]]]) -> tuple[Any, list[np.ndarray]]:
+    """Facts and arrays that the first process has, on all of them, to the bit; where it fails, all do.
+
+    Args:
+      make: called in the first process only; returns what JSON can hold, and arrays of any size.
+
+    Returns:
+      Both; the facts as they come back from JSON.
+
+    Raises:
+      Exception: as ``shared`` does.
+
+    Example:
+      >>> shared_arrays(lambda: ("weights", [np.ones(2)]))
+      ('weights', [array([1., 1.])])
+    """
     error: Exception | None = None
-    content = b""
+    arrays: list[np.ndarray] = []
+    said = b""
     if is_writer():
         try:
-            content = pickle.dumps(("value", make()))
-        except (ValueError, OSError) as raised:
+            facts, made = make()
+            arrays = [np.asarray(array) for array in made]
+            shapes = [[array.dtype.name, array.shape] for array in arrays]
+            said = json.dumps({"facts": facts, "arrays": shapes}).encode()
+        except Exception as raised:
+            if jax.process_count() == 1:
+                raise
             error = raised
-            content = pickle.dumps(("error", type(raised), str(raised)))
-    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(content))))
-    padded = np.frombuffer(content.ljust(length, b"\0"), np.uint8) if content else np.zeros(length, np.uint8)
-    kind, *rest = pickle.loads(np.asarray(multihost_utils.broadcast_one_to_all(padded)).tobytes())
+            said = json.dumps({"error": [type(raised).__name__, str(raised)]}).encode()
+    if jax.process_count() == 1:
+        return json.loads(said)["facts"], arrays
+    length = _broadcast(np.frombuffer(len(said).to_bytes(8, "big"), np.uint8), 8).tobytes()
+    told = json.loads(_broadcast(np.frombuffer(said, np.uint8), int.from_bytes(length, "big")).tobytes())
     if error is not None:
         raise error
-    if kind == "error":
-        raise rest[0](rest[1])
-    value: _Value = rest[0]
-    return value
+    if "error" in told:
+        raise _raised_there(*told["error"])
+    if not is_writer():
+        arrays = [np.empty(shape, np.dtype(name)) for name, shape in told["arrays"]]
+    return told["facts"], [_shared_array(array) for array in arrays]
+
+
+def _raised_there(name: str, text: str) -> Exception:
+    """An exception of the first process, in another one."""
+    kind = getattr(builtins, name, None)
+    # A library's own exception, and one that takes more than words (UnicodeError), cannot be made again.
+    if isinstance(kind, type) and issubclass(kind, OSError | ValueError) and not issubclass(kind, UnicodeError):
+        return kind(text)
+    return RuntimeError(f"the first process: {name}: {text}")
+
+
+def _shared_array(array: np.ndarray) -> np.ndarray:
+    """An array of the first process; in another one, an array of its shape and type to begin with."""
+    flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    received = _broadcast(flat, flat.size).view(array.dtype).reshape(array.shape)
+    return array if is_writer() else received
+
+
+def _broadcast(content: np.ndarray, length: int) -> np.ndarray:
+    """Bytes of the first process, in pieces of few sizes, since each size is a program to compile."""
+    whole = np.empty(length, np.uint8)
+    for start in range(0, length, _PIECE_BYTES):
+        size = min(_PIECE_BYTES, length - start)
+        piece = np.zeros(min(_PIECE_BYTES, max(_SMALLEST_PIECE, 1 << (size - 1).bit_length())), np.uint8)
+        if is_writer():
+            piece[:size] = content[start : start + size]
+        whole[start : start + size] = np.asarray(multihost_utils.broadcast_one_to_all(piece))[:size]
+    return whole
 
 
 def place(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:
@@ -151,3 +211,26 @@ def agree(*numbers: int) -> tuple[int, ...]:
         return numbers
     gathered = np.asarray(multihost_utils.process_allgather(np.array(numbers, np.int32)))
     return tuple(int(least) for least in gathered.reshape(-1, len(numbers)).min(axis=0))
+
+
+def meet(name: str, seconds: float = 30.0) -> bool:
+    """Waits for the other processes, but not for ever.
+
+    Args:
+      name: of the occasion, another one each time.
+      seconds: to wait.
+
+    Returns:
+      Whether all came.
+
+    Example:
+      >>> meet("after the first group")
+      True
+    """
+    if jax.process_count() == 1:
+        return True
+    try:
+        multihost.get_jax_distributed_client().wait_at_barrier(f"ncjax/{name}", int(1000 * seconds))
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True

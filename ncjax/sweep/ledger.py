@@ -149,14 +149,24 @@ def read_ledger(workdir: Path) -> Ledger | None:
     if not path.is_file():
         return None
     try:
-        return _ledger(read_object(path))
+        return from_json(read_object(path))
     except ValueError as error:
         reason = str(error).removeprefix(f"{path}: ")
         raise ValueError(f"--workdir: {path}: {reason}; restore the file or use a new directory") from None
 
 
-def _ledger(content: dict[str, Any]) -> Ledger:
-    """A ledger from what its file holds, every part of which is checked."""
+def from_json(content: dict[str, Any]) -> Ledger:
+    """A ledger from what its file holds, every part of which is checked.
+
+    Args:
+      content: of ``dataclasses.asdict``, as it comes back from JSON.
+
+    Returns:
+      The ledger.
+
+    Raises:
+      ValueError: if it is none.
+    """
     epochs, runs, found = (content.get(name) for name in ("epochs", "runs", "groups"))
     if not isinstance(epochs, list) or not epochs or not all(isinstance(each, int | float) for each in epochs):
         raise ValueError("epochs is no list of numbers")

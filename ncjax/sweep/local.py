@@ -1,6 +1,7 @@
 """Runs a whole sweep in this process."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import shutil
@@ -17,8 +18,8 @@ from ncjax.sweep.checkpoints import GroupCheckpoints
 from ncjax.sweep.environment import count_compilations, peak_memory_bytes
 from ncjax.sweep.fine_tune import keep_source, with_source
 from ncjax.sweep.group import Group, Surroundings, run_group
-from ncjax.sweep.ledger import Ledger, write_ledger
-from ncjax.sweep.memory import TooLarge
+from ncjax.sweep.ledger import Ledger, from_json, write_ledger
+from ncjax.sweep.memory import TooLarge, agreed_runs
 from ncjax.sweep.prepared import Sweep, planned_ledger, prepare
 from ncjax.sweep.program import init_group, stack_runs
 from ncjax.sweep.progress import Progress, Work
@@ -55,7 +56,7 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path, profile_steps: i
         compilations = stack.enter_context(count_compilations())
         stop = stack.enter_context(noticing_signals())
         hosts.shared(lambda: stack.enter_context(locked(workdir)) and None)
-        ledger = hosts.shared(lambda: claim(config, workdir, sweep))
+        ledger = from_json(hosts.shared(lambda: dataclasses.asdict(claim(config, workdir, sweep))))
         groups = sweep.groups(ledger)
         before = table_lines(workdir)
         with Progress(workdir if hosts.is_writer() else None, work_of(groups), len(ledger.runs)) as progress:
@@ -75,10 +76,16 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path, profile_steps: i
                     run_group(group, sweep.view(group.runs).inputs, around)
                     continue
                 except TooLarge as answer:
-                    runs, reason = hosts.agree(answer.runs)[0], answer.reason
+                    runs, reason = agreed_runs(answer, group.number), answer.reason
                 progress.done = done
                 progress.say(f"group {group.number}: {reason}; going on with at most {runs} at a time")
-                ledger, parts = hosts.shared(lambda: divide(sweep, ledger, group, runs, workdir))  # noqa: B023
+
+                def divided(group: Group = group, known: Ledger = ledger, runs: int = runs) -> tuple[Any, list[int]]:
+                    after, parts = divide(sweep, known, group, runs, workdir)
+                    return dataclasses.asdict(after), parts
+
+                content, parts = hosts.shared(divided)
+                ledger = from_json(content)
                 groups = [*(sweep.group(ledger, number) for number in parts), *groups]
             costs = {
                 "seconds": time.perf_counter() - began,

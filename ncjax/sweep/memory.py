@@ -1,11 +1,14 @@
 """How much memory a compiled program needs and how much there is."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
+
+from ncjax.sweep import hosts
 
 SAFETY = 1.25
 """A program is taken to need so many times what the compiler says: allocators leave gaps, libraries want workspace."""
@@ -98,6 +101,52 @@ def runs_that_fit(needed: int, fixed: int, runs: int, available: int | None) -> 
         return runs
     per_run = max(needed - fixed, 1) / runs
     return max(1, min(runs - 1, int((available / SAFETY - fixed) / per_run)))
+
+
+def ensure_fits(programs: Sequence[tuple[Any, int]], fixed: int, runs: int, num_runs: int, mesh: Mesh) -> None:
+    """Asks, for every way of running a group alike, whether its programs fit into memory on every host.
+
+    Args:
+      programs: compiled, that run one after another, each with the bytes that a device holds beside its arguments and
+        that grow with the runs.
+      fixed: bytes that a device holds whatever the number of runs, the data.
+      runs: of the programs on one device.
+      num_runs: of the group, those that fill it up left out.
+      mesh: over which the runs are spread.
+
+    Raises:
+      TooLarge: on every host, if they do not.
+    """
+    needed = max(needed_bytes(program) + beside for program, beside in programs)
+    available = available_bytes(mesh.local_mesh.devices.flat[0])
+    fit = hosts.agree(runs_that_fit(needed, fixed, runs, available))[0] * mesh.shape["runs"]
+    if fit < num_runs:
+        raise TooLarge(
+            fit,
+            f"{num_runs} runs in a program would need {needed / 2**30:.1f} GiB a device of "
+            f"{(available or 0) / 2**30:.1f}",
+        )
+
+
+def agreed_runs(answer: TooLarge, number: int) -> int:
+    """How many runs of a group fit on every host.
+
+    Args:
+      answer: of this process.
+      number: of the group.
+
+    Returns:
+      The fewest of all.
+
+    Raises:
+      ValueError: if this process alone is out of memory, while others go on.
+    """
+    if not hosts.meet(f"too large {number}"):
+        raise ValueError(
+            f"config.mesh.runs_per_program: group {number}, {answer.reason}, on one host alone; expected at most "
+            f"{answer.runs}"
+        ) from None
+    return hosts.agree(answer.runs)[0]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from ncjax.sweep.config import SweepPlan, read_config
 from ncjax.sweep.environment import device_memory_bytes
 from ncjax.sweep.grid import Run
 from ncjax.sweep.group import Group, make_group, naming
-from ncjax.sweep.ledger import Ledger, extend_ledger, read_ledger
+from ncjax.sweep.ledger import Ledger, extend_ledger, from_json, read_ledger
 from ncjax.sweep.workdir import check_workdir, describe_data
 from ncjax.training import RunInputs, TrainedWeights, run_inputs
 from ncjax.transfer import check_fits
@@ -82,7 +82,7 @@ def prepare(config: ml_collections.ConfigDict, workdir: Path) -> Sweep:
       ValueError: if the config is wrong, or the workdir holds another one.
     """
     plan = read_config(config)
-    ledger = hosts.shared(lambda: planned_ledger(config, workdir, plan))
+    ledger = from_json(hosts.shared(lambda: dataclasses.asdict(planned_ledger(config, workdir, plan))))
     with naming("config.data", _DATA_OPTIONS):
         dataset = data.load(plan.data)
     if jax.process_count() > 1:

@@ -1,6 +1,7 @@
 """A group whose train images stay on the host: batches and measuring chunks are streamed to the devices."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,9 +11,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Int, UInt8
 
 from ncjax.data import BatchBlocks, Split, stream
+from ncjax.data.streaming import BLOCKS_AHEAD
 from ncjax.sweep import hosts
 from ncjax.sweep.config import StreamSpec
-from ncjax.sweep.execution import Execution
+from ncjax.sweep.execution import Execution, compiled
 from ncjax.sweep.memory import halving_when_out_of_memory
 from ncjax.sweep.program import ProgramSpec, over_runs
 from ncjax.training import (
@@ -38,7 +40,7 @@ class StreamedExecution(Execution):
         mesh: Mesh,
         hyper: Any,
         seeds: Any,
-        state: Any,  # noqa: ARG002
+        state: Any,
         inputs: RunInputs,
         num_runs: int,
         train: Split,
@@ -58,12 +60,11 @@ class StreamedExecution(Execution):
           train: the train split on the host.
           options: in what portions it is read.
           total_steps: of a run.
+
+        Raises:
+          TooLarge: if the programs would not fit into memory.
         """
-        self.slice_steps = 1
-        self.is_warm = False
-        self._num_runs = num_runs
-        self._group = (spec, mesh, hyper, seeds)
-        self._inputs, self._split, self._threads = inputs, train, options.threads
+        self._split, self._threads = train, options.threads
         batch_size, all_seeds = spec.train.batch_size, np.asarray(hosts.gather(seeds))
         step_bytes = len(all_seeds) * batch_size * train.images[0].size
         steps = max(1, min(options.buffer_mib * 2**20 // step_bytes, _MOST_STEPS, total_steps))
@@ -75,6 +76,29 @@ class StreamedExecution(Execution):
         self._count = -(-total_steps // steps)
         self._under_way: Any = None
         self._number = -1
+        self._outputs = _outputs(spec, mesh, state, inputs, train)
+        super().__init__(spec, mesh, hyper, seeds, state, inputs, num_runs)
+
+    def _compile(self, state: Any) -> Sequence[tuple[Any, int]]:
+        spec, mesh, *_ = self._group
+        sharding, shape = NamedSharding(mesh, PartitionSpec("runs")), self._blocks.shape
+        block = (
+            jax.ShapeDtypeStruct(shape, self._split.images.dtype, sharding=sharding),
+            jax.ShapeDtypeStruct(shape[:3], self._split.labels.dtype, sharding=sharding),
+        )
+        chunk = np.zeros(_chunk_shape(spec, self._split), self._split.images.dtype)
+        zero = _int32(0)
+        self._train = compiled(_train_on_block, *self._group, state, self._inputs, *block, zero, zero)
+        self._add = compiled(_add_outputs, spec, mesh, state, self._inputs, self._outputs, chunk, zero)
+        self._measure = compiled(_measure_outputs, spec, mesh, state, self._inputs, self._outputs)
+        waiting = (BLOCKS_AHEAD + 1) * sum(part.size * part.dtype.itemsize for part in block) // mesh.shape["runs"]
+        in_use = waiting // (BLOCKS_AHEAD + 1)
+        # Measuring has chunks ahead of it too: one is copied while another is in work.
+        return [
+            (self._train, waiting),
+            (self._add, waiting + in_use + chunk.nbytes),
+            (self._measure, waiting + in_use),
+        ]
 
     def _call(self, state: Any, start: int, size: int, measuring: bool) -> Any:
         with halving_when_out_of_memory(self._num_runs):
@@ -88,31 +112,27 @@ class StreamedExecution(Execution):
             number, length = start // self._blocks.steps, self._blocks.steps
             part = min(until, (number + 1) * length) - start
             images, labels = self._block(number)
-            state = _train_on_block(*self._group, state, self._inputs, images, labels, _int32(start), _int32(part))
+            state = self._train(*self._group[2:], state, self._inputs, images, labels, _int32(start), _int32(part))
             start += part
         return state
 
     def _measured(self, state: RunState) -> dict[str, Array]:
-        spec, mesh, _, seeds = self._group
-        images, chunk = self._split.images, min(spec.measure.chunk, len(self._split))
-        shape = jax.ShapeDtypeStruct((chunk, *images.shape[1:]), images.dtype)
-        one_run = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), state)
-        widths = jax.eval_shape(functools.partial(outputs_of, spec.train), one_run, self._inputs, shape)
-        filled = -(-len(images) // chunk) * chunk
-        sharding = NamedSharding(mesh, PartitionSpec("runs"))
+        images, shape = self._split.images, _chunk_shape(self._group[0], self._split)
         outputs = {
-            name: jnp.zeros((len(seeds), filled, width.shape[1]), width.dtype, device=sharding)
-            for name, width in widths.items()
+            name: jnp.zeros(described.shape, described.dtype, device=described.sharding)
+            for name, described in self._outputs.items()
         }
-        for start in range(0, filled, chunk):
+        chunk = shape[0]
+        for start in range(0, len(images), chunk):
             # The last chunk is filled up with blank images, whose outputs are dropped.
-            portion = np.zeros(shape.shape, shape.dtype)
+            portion = np.zeros(shape, images.dtype)
             read = images[start : start + chunk]
             portion[: len(read)] = read
-            outputs = _add_outputs(spec, mesh, state, self._inputs, outputs, portion, _int32(start))
+            outputs = self._add(state, self._inputs, outputs, portion, _int32(start))
             # No further ahead than the chunk in work: images waiting on the device would fill it.
             jax.block_until_ready(outputs)
-        return _measure_outputs(spec, mesh, state, self._inputs, outputs)
+        measured: dict[str, Array] = self._measure(state, self._inputs, outputs)
+        return measured
 
     def _block(self, number: int) -> tuple[Array, Array]:
         """The block of that number; the next ones are read and copied meanwhile."""
@@ -124,6 +144,27 @@ class StreamedExecution(Execution):
             self._current = next(self._under_way)
             self._number += 1
         return self._current
+
+
+def _chunk_shape(spec: ProgramSpec, split: Split) -> tuple[int, ...]:
+    """Of the images that are measured at once."""
+    return (min(spec.measure.chunk, len(split)), *split.images.shape[1:])
+
+
+def _outputs(
+    spec: ProgramSpec, mesh: Mesh, state: RunState, inputs: RunInputs, split: Split
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """Describes the outputs for a whole split, its last chunk filled up, of all runs."""
+    shape = _chunk_shape(spec, split)
+    chunk = jax.ShapeDtypeStruct(shape, split.images.dtype)
+    one_run = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), state)
+    widths = jax.eval_shape(functools.partial(outputs_of, spec.train), one_run, inputs, chunk)
+    runs, filled = jax.tree.leaves(state)[0].shape[0], -(-len(split) // shape[0]) * shape[0]
+    sharding = NamedSharding(mesh, PartitionSpec("runs"))
+    return {
+        name: jax.ShapeDtypeStruct((runs, filled, width.shape[1]), width.dtype, sharding=sharding)
+        for name, width in widths.items()
+    }
 
 
 def _int32(value: int) -> np.ndarray:

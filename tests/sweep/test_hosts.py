@@ -75,6 +75,60 @@ def test_two_processes_give_the_results_of_one_and_outlive_a_killed_one(tmp_path
         assert row["train/loss"] == pytest.approx(other["train/loss"], rel=1e-3, abs=1e-5)
 
 
+def ends(case, folder):
+    """Statuses and the last lines of what both processes of a case say, within a minute of their start."""
+    port = free_port()
+    environment = {**os.environ, "XLA_FLAGS": "", "NCJAX_CACHE_DIR": str(folder)}
+    command = [sys.executable, "-m", "tests.sweep.two_hosts", str(port)]
+    both = [
+        subprocess.Popen(
+            [*command, str(number), case], cwd=kills.ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        )
+        for number in (0, 1)
+    ]
+    said = [process.communicate(timeout=WAIT_SECONDS)[1].splitlines() for process in both]
+    return [process.returncode for process in both], [lines[-1] if lines else "" for lines in said], said
+
+
+@pytest.mark.parametrize("case", ["sharing", pytest.param("large", marks=pytest.mark.slow)])
+def test_what_the_first_process_has_the_other_gets_to_the_bit_and_both_fail_alike(case, tmp_path):
+    statuses, _, said = ends(case, tmp_path)
+    assert statuses == [0, 0], said
+
+
+@pytest.mark.parametrize(
+    ("case", "failing", "status", "line"),
+    [
+        ("bad_input_second", 1, 2, "no file"),
+        ("fault_first", 0, 1, "ZeroDivisionError: a fault"),
+        pytest.param("bad_input_first", 0, 2, "--flag: got 1, expected 2", marks=pytest.mark.slow),
+        pytest.param("fault_second", 1, 1, "TypeError: a fault", marks=pytest.mark.slow),
+        pytest.param("interrupted_second", 1, 1, "KeyboardInterrupt", marks=pytest.mark.slow),
+        pytest.param("late", 0, 2, "one host alone; expected at most 2", marks=pytest.mark.slow),
+    ],
+)
+def test_any_exception_in_one_process_ends_both_with_a_line(case, failing, status, line, tmp_path):
+    statuses, last, said = ends(case, tmp_path)
+    assert statuses == [status, status], said
+    assert last[failing].endswith(line)
+    (told,) = [each for each in said[1 - failing] if "Gloo" not in each]
+    assert told.startswith(f"stopped: process {failing} of the sweep: ")
+    assert told.endswith(line)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("case", "status"), [("bad_input_both", 2), ("stopped", STOPPED)])
+def test_what_ends_both_alike_is_said_by_each(case, status, tmp_path):
+    statuses, last, said = ends(case, tmp_path)
+    assert statuses == [status, status], said
+    assert last[0] == last[1] != ""
+
+
+def test_facts_are_what_json_can_hold():
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        hosts.shared(lambda: object())
+
+
 def test_half_of_an_address_is_an_error():
     with pytest.raises(ValueError, match="expected --coordinator, --num_processes and --process_id together"):
         hosts.join(coordinator="localhost:1")

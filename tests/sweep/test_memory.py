@@ -74,8 +74,10 @@ def test_a_limit_on_runs_per_program_makes_groups_of_one_size_that_share_a_progr
         assert same["train/loss"] == pytest.approx(row["train/loss"], rel=1e-4)
 
 
-def test_a_program_that_would_not_fit_is_divided_before_it_runs(four_runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("ncjax.sweep.execution.runs_that_fit", lambda *sizes: min(sizes[2], 2))
+@pytest.mark.parametrize("stream", ["never", "always"])
+def test_a_program_that_would_not_fit_is_divided_before_it_runs(four_runs, tmp_path, monkeypatch, stream):
+    four_runs.stream.train = stream
+    monkeypatch.setattr("ncjax.sweep.memory.runs_that_fit", lambda *sizes: min(sizes[2], 2))
     assert run_sweep(four_runs, tmp_path)["groups"] == 2
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"group_001", "group_002"}
 
