@@ -1,8 +1,12 @@
+import dataclasses
+import inspect
+import typing
 from pathlib import Path
 
 import pytest
 
-from ncjax.paths import inside
+from ncjax import data, report, sweep
+from ncjax.paths import StrPath, inside
 
 
 @pytest.mark.parametrize("name", ["a", "a/b", "..a/b..", "a b/ü", ".hidden"])
@@ -32,3 +36,17 @@ def test_a_link_that_leads_elsewhere_is_refused(tmp_path):
 
 def test_a_directory_may_be_given_as_text_and_need_not_be_there():
     assert inside("nowhere", "a") == Path("nowhere/a")
+
+
+@pytest.mark.parametrize("room", [data, report, sweep])
+def test_every_public_function_takes_a_path_as_text_too(room):
+    for name in room.__all__:
+        public = getattr(room, name)
+        if not callable(public) or dataclasses.is_dataclass(public):
+            continue
+        function = public.__init__ if inspect.isclass(public) else public
+        hints = typing.get_type_hints(inspect.unwrap(function)) if inspect.isfunction(function) else {}
+        hints.pop("return", None)
+        for argument, hint in hints.items():
+            allowed = str(hint).replace(str(StrPath), "")
+            assert "pathlib" not in allowed, f"{room.__name__}.{name}({argument}: {hint})"

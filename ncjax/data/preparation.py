@@ -9,9 +9,10 @@ from ncjax.data.dataset import Split
 from ncjax.data.registry import Source, cached_splits, find_source, obeyed_options
 from ncjax.data.spec import DataSpec
 from ncjax.data.tfds_directory import find_prepared, prepare_official, read_prepared, tfds_root, write_prepared
+from ncjax.paths import StrPath
 
 
-def prepare(spec: DataSpec, data_dir: Path | None = None) -> dict[str, Split]:
+def prepare(spec: DataSpec, data_dir: StrPath | None = None) -> dict[str, Split]:
     """Brings a data set into the cache, from its original files or what tensorflow_datasets has.
 
     Original files of a data set of tensorflow_datasets are first written where that library looks for its data, in its
@@ -32,6 +33,7 @@ def prepare(spec: DataSpec, data_dir: Path | None = None) -> dict[str, Split]:
         >>> {name: len(split) for name, split in prepare(DataSpec("digits")).items()}
         {'train': 1297, 'test': 500}
     """
+    data_dir = None if data_dir is None else Path(data_dir)
     source = find_source(spec.name)
     if not source.tfds:
         obeyed = obeyed_options(source, spec)

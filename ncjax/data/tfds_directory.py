@@ -19,6 +19,7 @@ from ncjax.data.cache import SplitBlocks
 from ncjax.data.class_names import known_classes, read_facts
 from ncjax.data.originals import Originals
 from ncjax.data.tfrecord import read_tfrecord
+from ncjax.paths import StrPath
 
 _BLOCK = 1000
 _TEST_SPLITS = ("test", "validation")
@@ -28,7 +29,7 @@ class NotPreparedError(FileNotFoundError):
     """A data set that has to be prepared first."""
 
 
-def tfds_root(data_dir: Path | None = None) -> Path:
+def tfds_root(data_dir: StrPath | None = None) -> Path:
     """Folder of tensorflow_datasets: the one given, `TFDS_DATA_DIR`, or `tensorflow_datasets` in the home folder.
 
     Args:
@@ -41,7 +42,7 @@ def tfds_root(data_dir: Path | None = None) -> Path:
         >>> tfds_root(Path("/data"))
         PosixPath('/data')
     """
-    return (data_dir or Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")).expanduser().absolute()
+    return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser().absolute()
 
 
 def find_prepared(name: str, data_dir: Path | None = None) -> Path | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ncjax.claims import CLAIMS, RULE, SAME, Finding, evaluate
+from ncjax.paths import StrPath
 from ncjax.report.differences import differing_settings, final_differences
 from ncjax.report.page import shown, template
 from ncjax.report.style import Plate
@@ -18,7 +19,7 @@ from ncjax.report.write import PLATES, illustrate
 
 def write_comparison(
     tables: Mapping[str, pd.DataFrame],
-    directory: Path,
+    directory: StrPath,
     *,
     command: str = "",
     states: Sequence[SweepState] = (),
@@ -48,6 +49,7 @@ def write_comparison(
         ...     write_comparison({"a": table, "b": table}, Path(folder)).name
         'comparison.html'
     """
+    directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     findings = {name: evaluate(table) for name, table in tables.items()}
     figures = {

@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
+from ncjax.paths import StrPath
+
 COLUMN_WIDTH = 3.5
 PIXELS_PER_INCH = 200
 ROW_HEIGHT = 2.7
@@ -250,7 +252,7 @@ def log_ticks(axes: Axes, which: str = "y") -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def save(figure: Figure, directory: Path, name: str) -> tuple[Path, Path]:
+def save(figure: Figure, directory: StrPath, name: str) -> tuple[Path, Path]:
     """Writes a figure as PNG and PDF; equal figures give equal files.
 
     Args:
@@ -268,7 +270,7 @@ def save(figure: Figure, directory: Path, name: str) -> tuple[Path, Path]:
         ...     [path.name for path in save(figure, Path(folder), "empty")]
         ['empty.png', 'empty.pdf']
     """
-    png, pdf = directory / f"{name}.png", directory / f"{name}.pdf"
+    png, pdf = Path(directory) / f"{name}.png", Path(directory) / f"{name}.pdf"
     with house_style():
         figure.savefig(png, metadata={"Software": None})
         figure.savefig(pdf, metadata={"CreationDate": None})

@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from ncjax.paths import StrPath
+
 _END = 0.98
 
 
-def read_tables(workdirs: Sequence[Path]) -> pd.DataFrame:
+def read_tables(workdirs: Sequence[StrPath]) -> pd.DataFrame:
     """Reads the results of one or more workdirs into one table.
 
     Args:
@@ -34,7 +36,7 @@ def read_tables(workdirs: Sequence[Path]) -> pd.DataFrame:
     from ncjax.sweep.results import read_table
 
     tables = []
-    for workdir in workdirs:
+    for workdir in map(Path, workdirs):
         if not workdir.is_dir():
             raise FileNotFoundError(f"--workdir: {workdir} is no directory; expected one written by experiments.sweep")
         table = read_table(workdir / "results.jsonl")
@@ -75,7 +77,7 @@ class SweepState:
         return f"{self.name}: unfinished, {self.ended} of {self.runs} runs measured to the end so far{time}."
 
 
-def read_states(workdirs: Sequence[Path], table: pd.DataFrame) -> list[SweepState]:
+def read_states(workdirs: Sequence[StrPath], table: pd.DataFrame) -> list[SweepState]:
     """Finds out how far sweeps are.
 
     Args:
@@ -89,7 +91,7 @@ def read_states(workdirs: Sequence[Path], table: pd.DataFrame) -> list[SweepStat
     from ncjax.sweep.storage import read_object
 
     states = []
-    for workdir in workdirs:
+    for workdir in map(Path, workdirs):
         ledger = read_ledger(workdir)
         if ledger is None:
             continue
@@ -104,7 +106,7 @@ def read_states(workdirs: Sequence[Path], table: pd.DataFrame) -> list[SweepStat
     return states
 
 
-def read_descriptions(workdirs: Sequence[Path], name: str) -> dict[str, Any]:
+def read_descriptions(workdirs: Sequence[StrPath], name: str) -> dict[str, Any]:
     """Reads a JSON file of each workdir; one that is missing or damaged is left out with a warning.
 
     Args:
@@ -124,7 +126,7 @@ def read_descriptions(workdirs: Sequence[Path], name: str) -> dict[str, Any]:
     from ncjax.sweep.storage import read_object
 
     found: dict[str, Any] = {}
-    for workdir in workdirs:
+    for workdir in map(Path, workdirs):
         path = workdir / name
         try:
             found[str(workdir)] = read_object(path)

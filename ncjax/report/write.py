@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ncjax.claims import CLAIMS, LEVEL, RESAMPLES, RULE, Finding, count_lost, evaluate, final_rows, missing_columns
+from ncjax.paths import StrPath
 from ncjax.report import (
     complexity,
     courses,
@@ -62,7 +63,7 @@ class Report(NamedTuple):
 
 def write_report(
     table: pd.DataFrame,
-    directory: Path,
+    directory: StrPath,
     *,
     title: str = "ncjax report",
     command: str = "",
@@ -98,6 +99,7 @@ def write_report(
         ('report.html', 'figure trajectories not drawn: the results table lacks train/geometric_complexity, ...')
     """
     findings = evaluate(table)
+    directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     claims = directory / "claims.json"
     claims.write_text(json.dumps(_claims(findings), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -112,7 +114,7 @@ def write_report(
 
 
 def illustrate(
-    table: pd.DataFrame, directory: Path, plates: Sequence[Plate], suffix: str = ""
+    table: pd.DataFrame, directory: StrPath, plates: Sequence[Plate], suffix: str = ""
 ) -> tuple[list[Illustration], list[str]]:
     """Draws the figures that a table has the columns for.
 

@@ -9,6 +9,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from ncjax.paths import StrPath
+
 KEPT = 2
 """Newest checkpoints of a group that are kept: should the newest be damaged, the one before it serves."""
 
@@ -19,9 +21,9 @@ class GroupCheckpoints:
     A context manager: leaving it waits for what is still being written.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: StrPath) -> None:
         """Opens (or makes) a directory of checkpoints."""
-        self._directory = directory.absolute()
+        self._directory = Path(directory).absolute()
         self._directory.mkdir(parents=True, exist_ok=True)
         # Where several processes run one sweep, this one alone has checkpoints: Orbax must not wait for the others.
         alone = ocp.options.MultiprocessingOptions(

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ncjax.paths import inside
+from ncjax.paths import StrPath, inside
 from ncjax.sweep.bucket import Bucket
 from ncjax.sweep.signals import SweepStopped, stop_sweeps
 from ncjax.sweep.storage import naming_a_full_disk, replace_text
@@ -38,7 +38,7 @@ class LeaseLostError(OSError):
     """Another machine has taken over a workdir: nothing is to be written there any more."""
 
 
-def is_cloud(name: str) -> bool:
+def is_cloud(name: StrPath) -> bool:
     """Whether a workdir is a URL.
 
     Args:
@@ -51,7 +51,7 @@ def is_cloud(name: str) -> bool:
       >>> is_cloud("gs://bucket/mine"), is_cloud("runs/mine")
       (True, False)
     """
-    return "://" in name
+    return "://" in os.fspath(name)
 
 
 def scratch(name: str) -> Path:
@@ -74,7 +74,7 @@ def scratch(name: str) -> Path:
 
 
 @contextlib.contextmanager
-def writing(name: str) -> Iterator[Path]:
+def writing(name: StrPath) -> Iterator[Path]:
     """A directory for a sweep whose workdir is a path or a URL; from a URL it is fetched first, and copied there.
 
     Should another machine take over meanwhile, nothing more is copied and sweeps of this process are asked to stop.
@@ -93,6 +93,7 @@ def writing(name: str) -> Iterator[Path]:
     if not is_cloud(name):
         yield Path(name)
         return
+    name = os.fspath(name)
     with locked(scratch(name)):
         copies = _Copies(name)
         copies.open()
@@ -101,7 +102,7 @@ def writing(name: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def reading(name: str, back: str = "") -> Iterator[Path]:
+def reading(name: StrPath, back: str = "") -> Iterator[Path]:
     """A directory that holds what a workdir holds.
 
     Args:
@@ -118,6 +119,7 @@ def reading(name: str, back: str = "") -> Iterator[Path]:
     if not is_cloud(name):
         yield Path(name)
         return
+    name = os.fspath(name)
     copies = _Copies(name)
     # What a sweep of this machine has there is newer than its copy.
     ours = is_running(scratch(name)) or copies.bucket.manifest().get("writer") == copies.identity()

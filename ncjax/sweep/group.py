@@ -22,6 +22,7 @@ from ncjax.sweep.event_files import EventFiles
 from ncjax.sweep.execution import Execution, step_flops
 from ncjax.sweep.grid import Run
 from ncjax.sweep.memory import TooLarge
+from ncjax.sweep.network import Network, network_for, write_network
 from ncjax.sweep.program import (
     ProgramSpec,
     init_group,
@@ -36,7 +37,7 @@ from ncjax.sweep.progress import Progress, Work
 from ncjax.sweep.schedule import steps_at
 from ncjax.sweep.signals import StopRequest, SweepStopped
 from ncjax.sweep.streamed import StreamedExecution
-from ncjax.training import RunInputs, TrainedWeights, frozen_layers, start_from
+from ncjax.training import RunInputs, TrainedWeights, TrainSpec, frozen_layers, start_from
 
 # Seconds of training after which the state is saved even where nothing is measured.
 _SAVE_SECONDS = 300.0
@@ -57,6 +58,7 @@ class Group:
       source: weights that they start from; None for fresh ones.
       steps: at which they are measured, ascending from 0.
       steps_per_epoch: of these runs.
+      network: that they train.
     """
 
     number: int
@@ -69,6 +71,7 @@ class Group:
     source: TrainedWeights | None
     steps: tuple[int, ...]
     steps_per_epoch: int
+    network: Network
 
     def samples(self, steps: int) -> int:
         """Training samples that all runs together see in so many steps."""
@@ -81,7 +84,20 @@ class Group:
 
     def checkpoints(self, workdir: Path) -> Path:
         """The directory of its checkpoints."""
-        return workdir / "checkpoints" / f"group_{self.number:03d}"
+        return group_checkpoints(workdir, self.number)
+
+
+def group_checkpoints(workdir: Path, number: int) -> Path:
+    """The directory of a group's checkpoints.
+
+    Args:
+      workdir: of the sweep.
+      number: of the group.
+
+    Returns:
+      A path.
+    """
+    return workdir / "checkpoints" / f"group_{number:03d}"
 
 
 def make_group(
@@ -117,20 +133,37 @@ def make_group(
             f"config.train.batch_size: got {batch_size}, expected at most the {len(dataset.train)} training "
             f"samples of {dataset.name}"
         )
-    train = runs[0].train_spec(dataset.train.num_classes, **plan.train)
-    height, width, channels = dataset.train.images.shape[1:]
-    spec = ProgramSpec(train, plan.measure, (height, width, channels), resolve_sharing(plan.runs_axis))
-    with naming("config.model", ("classifier",)):
-        # The shapes alone tell whether the network takes these images.
-        model = models.build(train.model, train.num_classes)
-        fresh = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), spec.image_shape))
-    with naming("config.init", ("last_stages",)):
-        frozen = frozen_layers(fresh["params"], plan.init.last_stages)
-    spec = dataclasses.replace(spec, train=dataclasses.replace(train, frozen=frozen))
+    network = network_for(runs[0].model, dataset)
+    train = static_training(plan, runs[0], network)
+    spec = ProgramSpec(train, plan.measure, network.image_shape, resolve_sharing(plan.runs_axis))
     mesh = make_mesh(size, plan.mesh_runs, resolve_batch_devices(plan.mesh_batch, size, batch_size, plan.mesh_runs))
     streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
     split, steps = dataset.train if streamed else None, steps_at(epochs, steps_per_epoch)
-    return Group(number, runs, size, spec, mesh, split, plan.stream, source, steps, steps_per_epoch)
+    return Group(number, runs, size, spec, mesh, split, plan.stream, source, steps, steps_per_epoch, network)
+
+
+def static_training(plan: SweepPlan, run: Run, network: Network) -> TrainSpec:
+    """What training a run is compiled for, its network built for the shapes alone.
+
+    Args:
+      plan: of the sweep.
+      run: one of a group.
+      network: of the run.
+
+    Returns:
+      The static choices of training.
+
+    Raises:
+      ValueError: naming the key of the config that does not fit the network or its images.
+    """
+    train = run.train_spec(network.num_classes, **plan.train)
+    with naming("config.model", ("classifier",)):
+        # The shapes alone tell whether the network takes these images.
+        model = models.build(network.model, network.num_classes)
+        fresh = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), network.image_shape))
+    with naming("config.init", ("last_stages",)):
+        frozen = frozen_layers(fresh["params"], plan.init.last_stages)
+    return dataclasses.replace(train, model=network.model, frozen=frozen)
 
 
 @contextlib.contextmanager
@@ -190,6 +223,7 @@ def run_group(group: Group, inputs: RunInputs, around: Surroundings) -> None:
         checkpoints = None
         if hosts.is_writer():
             checkpoints = stack.enter_context(GroupCheckpoints(group.checkpoints(around.workdir)))
+            write_network(group.checkpoints(around.workdir), group.network)
 
         def is_finished() -> bool:
             newest = checkpoints.latest_step() if checkpoints else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ncjax.paths import StrPath
 from ncjax.sweep.config import SweepPlan
 from ncjax.sweep.grid import Run, groups
 from ncjax.sweep.schedule import checkpoint_epochs
@@ -133,7 +134,7 @@ def extend_ledger(ledger: Ledger | None, plan: SweepPlan, limit: int = 0) -> Led
     )
 
 
-def read_ledger(workdir: Path) -> Ledger | None:
+def read_ledger(workdir: StrPath) -> Ledger | None:
     """Reads a workdir's ledger.
 
     Args:
@@ -145,7 +146,7 @@ def read_ledger(workdir: Path) -> Ledger | None:
     Raises:
       ValueError: if it is not a ledger.
     """
-    path = workdir / FILE_NAME
+    path = Path(workdir) / FILE_NAME
     if not path.is_file():
         return None
     try:

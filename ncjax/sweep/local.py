@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import ml_collections
 
+from ncjax.paths import StrPath
 from ncjax.sweep import hosts, results
 from ncjax.sweep.checkpoints import GroupCheckpoints
 from ncjax.sweep.environment import count_compilations, peak_memory_bytes
@@ -28,7 +29,7 @@ from ncjax.sweep.storage import naming_a_full_disk
 from ncjax.sweep.workdir import add_to_summary, claim_workdir, locked
 
 
-def run_sweep(config: ml_collections.ConfigDict, workdir: Path, profile_steps: int = 0) -> dict[str, Any]:
+def run_sweep(config: ml_collections.ConfigDict, workdir: StrPath, profile_steps: int = 0) -> dict[str, Any]:
     """Trains, measures and transfers every run of a config; resumes where an earlier call was interrupted.
 
     In a workdir whose sweep this one extends (more values on an axis, more epochs) only what is missing is run. Where
@@ -48,7 +49,7 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: Path, profile_steps: i
       OSError: if the disk is full.
       SweepStopped: if SIGTERM or SIGINT came; the state is saved.
     """
-    began = time.perf_counter()
+    began, workdir = time.perf_counter(), Path(workdir)
     sweep = with_source(prepare(config, workdir), workdir)
     # Nothing is written before all that can be wrong with the config has been found.
     with contextlib.ExitStack() as stack:

@@ -1,6 +1,7 @@
 """A config with the data that it asks for, checked before anything is written."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from ncjax.sweep.grid import Run
 from ncjax.sweep.group import Group, make_group, naming
 from ncjax.sweep.ledger import Ledger, extend_ledger, from_json, read_ledger
 from ncjax.sweep.workdir import check_workdir, describe_data
-from ncjax.training import RunInputs, TrainedWeights, run_inputs
-from ncjax.transfer import check_fits
+from ncjax.training import RunInputs, TrainedWeights, check_complexity_samples, run_inputs
+from ncjax.transfer import check_fits, class_index
 
 _DATA_OPTIONS = tuple(field.name for field in dataclasses.fields(data.DataSpec))
 
@@ -28,12 +29,18 @@ class View:
     Attributes:
       plan: of the sweep, with what only the data can tell.
       dataset: that the groups train on.
-      inputs: the same as arrays.
+      streamed: whether its train images stay on the host.
     """
 
     plan: SweepPlan
     dataset: data.Dataset
-    inputs: RunInputs
+    streamed: bool
+
+    @functools.cached_property
+    def inputs(self) -> RunInputs:
+        """The data as arrays; on the device from when they are asked for."""
+        plan = self.plan
+        return run_inputs(self.dataset, plan.complexity_samples, self.streamed, plan.fine_probes, plan.measure.bounds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,18 +136,18 @@ def _view(plan: SweepPlan, dataset: data.Dataset, options: tuple[tuple[str, Any]
         # Of the same pixels, so that geometric complexity is in the same unit.
         dataset = dataclasses.replace(viewed, mean=dataset.mean, std=dataset.std)
     streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())
-    inputs = run_inputs(dataset, plan.complexity_samples, streamed, plan.fine_probes, plan.measure.bounds)
-    return View(_with_classes(plan, dataset, inputs), dataset, inputs)
+    check_complexity_samples(dataset, plan.complexity_samples)
+    return View(_with_classes(plan, dataset), dataset, streamed)
 
 
-def _with_classes(plan: SweepPlan, dataset: data.Dataset, inputs: RunInputs) -> SweepPlan:
+def _with_classes(plan: SweepPlan, dataset: data.Dataset) -> SweepPlan:
     """The plan with what only the data can tell: fine classes; classes to transfer to, or none and so no transfer."""
     train = dataset.train
     fine = (len(train.fine_class_names) or train.num_classes) if plan.fine_probes else 0
     measure = dataclasses.replace(plan.measure, fine_classes=fine)
-    if dataset.target is None or inputs.target_index is None:
+    if dataset.target is None:
         return dataclasses.replace(plan, measure=dataclasses.replace(measure, transfer=None))
     if measure.transfer is not None:
         with naming("config.transfer", ("ways",)):
-            check_fits(inputs.target_index, measure.transfer)
+            check_fits(class_index(dataset.target.labels), measure.transfer)
     return dataclasses.replace(plan, measure=dataclasses.replace(measure, target_classes=dataset.target.num_classes))

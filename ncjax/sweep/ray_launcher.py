@@ -7,6 +7,7 @@ from typing import Any
 
 import ml_collections
 
+from ncjax.paths import StrPath
 from ncjax.sweep import results
 from ncjax.sweep.environment import count_compilations
 from ncjax.sweep.fine_tune import with_source
@@ -26,7 +27,7 @@ _RETRIES = 5
 
 
 def run_sweep_on_ray(
-    config: ml_collections.ConfigDict, workdir: Path, address: str | None = None, resources: str = "{}"
+    config: ml_collections.ConfigDict, workdir: StrPath, address: str | None = None, resources: str = "{}"
 ) -> dict[str, Any]:
     """Runs what ``run_sweep`` runs, each group of the grid as a Ray task.
 
@@ -46,7 +47,7 @@ def run_sweep_on_ray(
       OSError: if the disk is full.
       SweepStopped: if SIGTERM or SIGINT came.
     """
-    began = time.perf_counter()
+    began, workdir = time.perf_counter(), Path(workdir)
     options = task_options(resources)
     try:
         import ray

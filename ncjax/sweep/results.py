@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from ncjax.paths import StrPath
 from ncjax.sweep.storage import parse_object, replace_text
 
 FILE_NAME = "results.jsonl"
 
 
-def append_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def append_rows(path: StrPath, rows: Iterable[dict[str, Any]]) -> None:
     r"""Appends rows and returns once they are on the disk.
 
     Args:
@@ -30,13 +31,13 @@ def append_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
       '{"run": 0, "step": 8, "train/loss": null}\n'
     """
     text = _lines(rows)
-    with path.open("a", encoding="utf-8") as file:
+    with Path(path).open("a", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: StrPath) -> list[dict[str, Any]]:
     """Reads the rows of a table; a last line cut off by a crash is left out, with a warning.
 
     Args:
@@ -56,13 +57,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
       >>> read_rows(path)
       [{'run': 0, 'step': 8}]
     """
-    rows, cut_off = _parse(path)
+    rows, cut_off = _parse(Path(path))
     if cut_off:
         warnings.warn(f"{path}: the last line is cut off and left out", stacklevel=2)
     return rows
 
 
-def read_table(path: Path | str) -> pd.DataFrame:
+def read_table(path: StrPath) -> pd.DataFrame:
     """Reads a results table, sorted by run and step.
 
     Args:
@@ -92,7 +93,7 @@ def read_table(path: Path | str) -> pd.DataFrame:
     return table.astype(dict.fromkeys(measured, float))
 
 
-def keep_rows(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+def keep_rows(path: StrPath, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Rewrites a table with some of its rows, replacing the file in one step.
 
     Args:
@@ -107,6 +108,7 @@ def keep_rows(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
       >>> read_rows(path)
       [{'run': 1, 'step': 8}]
     """
+    path = Path(path)
     if not path.is_file():
         return
     rows, cut_off = _parse(path)

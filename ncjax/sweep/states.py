@@ -1,7 +1,7 @@
 """The trained networks that a sweep leaves behind: the newest state of each run."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,16 @@ import numpy as np
 
 from ncjax import models
 from ncjax.data import Dataset, normalize
+from ncjax.paths import StrPath
 from ncjax.sweep.checkpoints import GroupCheckpoints
-from ncjax.sweep.config import default_config
-from ncjax.sweep.group import Group
+from ncjax.sweep.config import default_config, read_config
+from ncjax.sweep.grid import Run
+from ncjax.sweep.group import group_checkpoints, static_training
 from ncjax.sweep.ledger import read_ledger
+from ncjax.sweep.network import Network, read_network
 from ncjax.sweep.prepared import prepare
-from ncjax.sweep.program import init_group, stack_runs
 from ncjax.sweep.storage import read_object
-from ncjax.training import RunState, map_chunks
+from ncjax.training import RunState, TrainSpec, init_run, map_chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,8 @@ class TrainedRun:
       state: its newest saved state, as NumPy arrays.
       step: at which it was saved.
       settings: its hyper-parameters, as in the results table.
-      dataset: that it was trained on.
+      network: what the model was built from, and how its images are normalised.
+      load: reads the data set that it was trained on.
     """
 
     number: int
@@ -41,10 +44,16 @@ class TrainedRun:
     state: RunState
     step: int
     settings: dict[str, Any]
-    dataset: Dataset
+    network: Network
+    load: Callable[[], Dataset]
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set that it was trained on; read when it is first asked for."""
+        return self.load()
 
     def embed(self, images: np.ndarray, chunk: int = 256) -> np.ndarray:
-        """The embedding of images of its data set.
+        """The embedding of images like those of its data set.
 
         Args:
           images: uint8 [n, h, w, c].
@@ -53,7 +62,7 @@ class TrainedRun:
         Returns:
           float32 [n, d].
         """
-        return np.asarray(_embed(self.model, chunk, self.state.variables, self.dataset.mean, self.dataset.std, images))
+        return np.asarray(_embed(self.model, chunk, self.state.variables, self.network.mean, self.network.std, images))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -66,7 +75,7 @@ def _embed(model: nn.Module, chunk: int, variables: Any, mean: Any, std: Any, im
     return map_chunks(forward, images, chunk)["embedding"]
 
 
-def read_run(workdir: Path, run: int) -> TrainedRun:
+def read_run(workdir: StrPath, run: int) -> TrainedRun:
     """Reads the newest state of a run, the final one if its sweep is finished.
 
     Args:
@@ -74,7 +83,7 @@ def read_run(workdir: Path, run: int) -> TrainedRun:
       run: its number in the results table.
 
     Returns:
-      Network, state and data.
+      Network and state; the data is read when it is asked for.
 
     Raises:
       FileNotFoundError: if there is no sweep, or nothing of the run is saved yet.
@@ -83,57 +92,70 @@ def read_run(workdir: Path, run: int) -> TrainedRun:
     return next(read_runs(workdir, [run]))
 
 
-def read_runs(workdir: Path, runs: Sequence[int] = ()) -> Iterator[TrainedRun]:
-    """Reads the newest states of runs one after the other; the data, which all share, is read once.
+def read_runs(workdir: StrPath, runs: Sequence[int] = ()) -> Iterator[TrainedRun]:
+    """Reads the newest states of runs one after the other; their data, when it is first asked for.
 
     Args:
       workdir: of a sweep.
       runs: their numbers in the results table; none for all.
 
     Yields:
-      Network, state and data of each.
+      Network and state of each.
 
     Raises:
       FileNotFoundError: if there is no sweep, or nothing of a run is saved yet.
       ValueError: if the sweep has no such run.
     """
+    workdir = Path(workdir)
     ledger = read_ledger(workdir)
     if ledger is None:
         raise FileNotFoundError(f"--workdir: {workdir} holds no sweep; expected one written by experiments.sweep")
     runs = runs or range(len(ledger.runs))
     if unknown := [run for run in runs if not 0 <= run < len(ledger.runs)]:
         raise ValueError(f"--run: got {unknown[0]}, expected one of the runs 0..{len(ledger.runs) - 1} of {workdir}")
-    sweep = prepare(_read_config(workdir), workdir)
+    config = _read_config(workdir)
+    plan = read_config(config)
+    planned = ledger.numbered(plan.runs)
+    with_data = functools.cache(lambda: prepare(config, workdir))
     number_of = {run: number for number, members in ledger.groups.items() for run in members.runs}
-    groups: dict[int, tuple[Group, int, RunState]] = {}
+    groups: dict[int, tuple[Network, int, RunState]] = {}
     for run in runs:
         number = number_of[run]
+        members = tuple(planned[member] for member in ledger.groups[number].runs)
         if number not in groups:
+            directory = group_checkpoints(workdir, number)
+            # A workdir of an earlier version has to look at its data.
+            network = read_network(directory) or with_data().group(ledger, number).network
             # One group at a time: its states may be large.
-            groups = {number: _read_group(sweep.group(ledger, number), workdir)}
-        group, step, states = groups[number]
+            groups = {
+                number: (
+                    network,
+                    *_read_states(directory, members, static_training(plan, members[0], network), network),
+                )
+            }
+        network, step, states = groups[number]
         position = ledger.groups[number].runs.index(run)
         yield TrainedRun(
             number=run,
-            model=models.build(group.spec.train.model, group.spec.train.num_classes),
+            model=models.build(network.model, network.num_classes),
             state=jax.tree.map(lambda leaf, position=position: leaf[position], states),
             step=step,
             settings=ledger.runs[run],
-            dataset=sweep.view(group.runs).dataset,
+            network=network,
+            load=lambda members=members: with_data().view(members).dataset,
         )
 
 
-def _read_group(group: Group, workdir: Path) -> tuple[Group, int, RunState]:
-    """A group, the step of its newest states, and these."""
-    directory = group.checkpoints(workdir)
+def _read_states(directory: Path, runs: tuple[Run, ...], train: TrainSpec, network: Network) -> tuple[int, RunState]:
+    """The step of a group's newest states, and these."""
     # Opening makes a directory that is not there.
     if not directory.is_dir():
         raise FileNotFoundError(f"--workdir: {directory} is not there; expected the checkpoints of its runs")
-    stacked = stack_runs(group.mesh, [each.hyper for each in group.runs], [each.seed for each in group.runs])
-    like = jax.eval_shape(functools.partial(init_group, group.spec, group.mesh), *stacked)
+    one = jax.eval_shape(lambda: init_run(train, runs[0].hyper, np.int32(runs[0].seed), network.image_shape))
+    like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(runs), *leaf.shape), leaf.dtype), one)
     with GroupCheckpoints(directory) as checkpoints:
-        step, states, _ = checkpoints.restore(like, len(group.runs))
-    return group, step, states
+        step, states, _ = checkpoints.restore(like, len(runs))
+    return step, states
 
 
 def _read_config(workdir: Path) -> ml_collections.ConfigDict:

@@ -13,6 +13,7 @@ import ml_collections
 import numpy as np
 
 from ncjax.data import Dataset
+from ncjax.paths import StrPath
 from ncjax.sweep import results
 from ncjax.sweep.axes import AXES
 from ncjax.sweep.config import default_config
@@ -21,7 +22,7 @@ from ncjax.sweep.ledger import Ledger, write_ledger
 from ncjax.sweep.storage import read_object, write_json
 
 
-def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
+def check_workdir(config: ml_collections.ConfigDict, workdir: StrPath) -> None:
     """Makes sure that a workdir is free, or holds the same sweep or one that this one extends.
 
     An extension has more values on its axes or more epochs; how runs are spread over devices may differ too. An option
@@ -41,6 +42,7 @@ def check_workdir(config: ml_collections.ConfigDict, workdir: Path) -> None:
       11
       >>> check_workdir(ml_collections.ConfigDict({"seed": 1}), workdir)
     """
+    workdir = Path(workdir)
     path = workdir / "config.json"
     if workdir.parts[:1] and workdir.parts[0].endswith(":") and not workdir.drive:
         raise ValueError(f"--workdir: got {workdir}, expected a path; ncjax.sweep.cloud.writing makes one of a URL")
@@ -128,7 +130,7 @@ def _lock(file: IO[str]) -> bool:
     return False
 
 
-def is_running(workdir: Path) -> bool:
+def is_running(workdir: StrPath) -> bool:
     """Whether a process is running a sweep in a workdir.
 
     Args:
@@ -147,7 +149,7 @@ def is_running(workdir: Path) -> bool:
       False
     """
     try:
-        with (workdir / ".lock").open() as file:
+        with (Path(workdir) / ".lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -156,7 +158,7 @@ def is_running(workdir: Path) -> bool:
     return False
 
 
-def claim_workdir(config: ml_collections.ConfigDict, workdir: Path, dataset: Dataset, ledger: Ledger) -> None:
+def claim_workdir(config: ml_collections.ConfigDict, workdir: StrPath, dataset: Dataset, ledger: Ledger) -> None:
     """Writes what describes a sweep: ``config.json``, ``environment.json``, ``data.json``, ``runs.json``.
 
     Where the sweep has begun before, its first environment stays and another one is added to ``resumed_in``.
@@ -170,6 +172,7 @@ def claim_workdir(config: ml_collections.ConfigDict, workdir: Path, dataset: Dat
     Raises:
       ValueError: if the sweep began on other data.
     """
+    workdir = Path(workdir)
     description = describe_data(dataset)
     data_path, environment_path = workdir / "data.json", workdir / "environment.json"
     if data_path.is_file() and (before := _own(data_path, {"sha256": ""}, "sha256")["sha256"]) != description["sha256"]:

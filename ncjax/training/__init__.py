@@ -3,7 +3,7 @@
 from ncjax.training.chunks import images_at_once, map_chunks, map_splits
 from ncjax.training.fine_tune import InitSpec, TrainedWeights, frozen_layers, start_from, transplant
 from ncjax.training.hyper import HYPER_NAMES, TERMS, Hyper, active_terms
-from ncjax.training.inputs import RunInputs, balanced_sample, run_inputs
+from ncjax.training.inputs import RunInputs, balanced_sample, check_complexity_samples, run_inputs
 from ncjax.training.measurement import MeasureSpec, measure, outputs_of
 from ncjax.training.objective import regularised_loss, sample_losses
 from ncjax.training.optimizers import optimizer
@@ -31,6 +31,7 @@ __all__ = [
     "TrainedWeights",
     "active_terms",
     "balanced_sample",
+    "check_complexity_samples",
     "frozen_layers",
     "images_at_once",
     "init_run",

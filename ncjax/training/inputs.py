@@ -84,12 +84,7 @@ def run_inputs(
       >>> inputs.train_images.shape, inputs.train_sample.shape, inputs.target_images is None
       ((1297, 8, 8, 1), (100,), True)
     """
-    num_classes = dataset.train.num_classes
-    if complexity_samples < num_classes:
-        raise ValueError(
-            f"config.measure.complexity_samples: got {complexity_samples}, expected at least one for each of the "
-            f"{num_classes} classes"
-        )
+    check_complexity_samples(dataset, complexity_samples)
     target = dataset.target
     train_sample = balanced_sample(dataset.train.labels, complexity_samples)
     return RunInputs(
@@ -110,6 +105,23 @@ def run_inputs(
         test_fine_labels=_fine_labels(dataset.test) if fine_labels else None,
         poincare_constant=_poincare_constant(dataset) if poincare else None,
     )
+
+
+def check_complexity_samples(dataset: Dataset, complexity_samples: int) -> None:
+    """Makes sure that each class can have an image on which geometric complexity is measured.
+
+    Args:
+      dataset: to train on.
+      complexity_samples: images of each split.
+
+    Raises:
+      ValueError: if there are fewer than classes.
+    """
+    if complexity_samples < (num_classes := dataset.train.num_classes):
+        raise ValueError(
+            f"config.measure.complexity_samples: got {complexity_samples}, expected at least one for each of the "
+            f"{num_classes} classes"
+        )
 
 
 def _fine_labels(split: Split) -> Any:
