@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 
 from ncjax import data, models
 from ncjax.sweep import hosts, results
-from ncjax.sweep.checkpoints import GroupCheckpoints
+from ncjax.sweep.checkpoints import GroupCheckpoints, group_checkpoints
 from ncjax.sweep.config import StreamSpec, SweepPlan
 from ncjax.sweep.environment import device_memory_bytes
 from ncjax.sweep.event_files import EventFiles
@@ -85,19 +85,6 @@ class Group:
     def checkpoints(self, workdir: Path) -> Path:
         """The directory of its checkpoints."""
         return group_checkpoints(workdir, self.number)
-
-
-def group_checkpoints(workdir: Path, number: int) -> Path:
-    """The directory of a group's checkpoints.
-
-    Args:
-      workdir: of the sweep.
-      number: of the group.
-
-    Returns:
-      A path.
-    """
-    return workdir / "checkpoints" / f"group_{number:03d}"
 
 
 def make_group(
@@ -251,8 +238,6 @@ class _Course:
         self.group, self.around, self.checkpoints = group, around, checkpoints
         self.events = EventFiles(around.workdir / "tensorboard", around.varying)
         self.profile_steps = around.profile_steps
-        # A streamed group compiles the rest in its first calls.
-        self.cold = set() if group.train is None else {"train", "measure"}
         self.execution: Execution
         with around.progress.compiling(f"group {group.number}"):
             hypers, seeds = [run.hyper for run in group.runs], [run.seed for run in group.runs]
@@ -310,17 +295,16 @@ class _Course:
                 saved = time.perf_counter()
             profiled = size == self.profile_steps and self.execution.is_warm
             slice_began = time.perf_counter()
-            with self._compiling("train") as is_cold, self._profile(size) if profiled else contextlib.nullcontext():
+            with self._profile(size) if profiled else contextlib.nullcontext():
                 self.state = self.execution.train(self.state, self.step, size)
             self.step += size
-            seconds = None if is_cold or profiled else time.perf_counter() - slice_began
+            seconds = None if profiled else time.perf_counter() - slice_began
             self.around.progress.advance(self.group.samples(size), self._place(), size, seconds)
         return time.perf_counter() - began
 
     def _measure(self, train_seconds: float) -> None:
         began = time.perf_counter()
-        with self._compiling("measure") as is_cold:
-            self.state, measured = self.execution.measure(self.state, self.step)
+        self.state, measured = self.execution.measure(self.state, self.step)
         values = hosts.gather(measured)
         took = time.perf_counter() - began
         seconds = {"time/train_seconds": train_seconds, "time/measure_seconds": took}
@@ -330,7 +314,7 @@ class _Course:
             results.append_rows(self.around.table, rows)
             for row in rows:
                 self.events.write(row)
-        self.around.progress.measured(len(self.group.runs), self._place(), None if is_cold else took)
+        self.around.progress.measured(len(self.group.runs), self._place(), took)
         self._save()
         self._heed(0)
 
@@ -338,14 +322,6 @@ class _Course:
         steps = self.group.steps
         segment = f"segment {bisect.bisect_left(steps, self.step)}/{len(steps) - 1}"
         return f"group {self.group.number}, {segment}, step {self.step}/{steps[-1]}"
-
-    @contextlib.contextmanager
-    def _compiling(self, call: str) -> Iterator[bool]:
-        """Says so if a call compiles, and whether it does."""
-        is_cold = call in self.cold
-        self.cold.discard(call)
-        with self.around.progress.compiling(self._place()) if is_cold else contextlib.nullcontext():
-            yield is_cold
 
     @contextlib.contextmanager
     def _profile(self, size: int) -> Iterator[None]:

@@ -14,10 +14,10 @@ import numpy as np
 from ncjax import models
 from ncjax.data import Dataset, normalize
 from ncjax.paths import StrPath
-from ncjax.sweep.checkpoints import GroupCheckpoints
+from ncjax.sweep.checkpoints import GroupCheckpoints, group_checkpoints
 from ncjax.sweep.config import default_config, read_config
 from ncjax.sweep.grid import Run
-from ncjax.sweep.group import group_checkpoints, static_training
+from ncjax.sweep.group import static_training
 from ncjax.sweep.ledger import read_ledger
 from ncjax.sweep.network import Network, read_network
 from ncjax.sweep.prepared import prepare
@@ -151,7 +151,8 @@ def _read_states(directory: Path, runs: tuple[Run, ...], train: TrainSpec, netwo
     # Opening makes a directory that is not there.
     if not directory.is_dir():
         raise FileNotFoundError(f"--workdir: {directory} is not there; expected the checkpoints of its runs")
-    one = jax.eval_shape(lambda: init_run(train, runs[0].hyper, np.int32(runs[0].seed), network.image_shape))
+    seed = jax.ShapeDtypeStruct((), np.int32)
+    one = jax.eval_shape(lambda seed: init_run(train, runs[0].hyper, seed, network.image_shape), seed)
     like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(runs), *leaf.shape), leaf.dtype), one)
     with GroupCheckpoints(directory) as checkpoints:
         step, states, _ = checkpoints.restore(like, len(runs))
