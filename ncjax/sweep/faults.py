@@ -56,7 +56,7 @@ def tell(line: str, status: int) -> None:
 
 
 def heard() -> dict[str, Any] | None:
-    """What a process has said of its end.
+    """What another process has said of its end.
 
     Returns:
       ``process``, ``line`` and ``status``; None if none has.
@@ -67,7 +67,7 @@ def heard() -> dict[str, Any] | None:
         # Nothing, or the board is gone.
         return None
     content: dict[str, Any] = json.loads(said)
-    return content
+    return None if content["process"] == jax.process_index() else content
 
 
 def _listen() -> None:

@@ -1,5 +1,6 @@
 """What a trained network needs beside its weights; it lies with its checkpoints, so that reading one needs no data."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -59,13 +60,16 @@ def network_for(model: ModelSpec, dataset: Dataset) -> Network:
 
 
 def write_network(directory: Path, network: Network) -> None:
-    """Writes ``network.json``, unless it is there already.
+    """Writes ``network.json``, unless it is there already; a damaged one is replaced.
 
     Args:
       directory: of the checkpoints.
       network: of the runs whose states they hold.
     """
-    if read_network(directory) != network:
+    there = None
+    with contextlib.suppress(ValueError):
+        there = read_network(directory)
+    if there != network:
         write_json(directory / FILE_NAME, dataclasses.asdict(network))
 
 
