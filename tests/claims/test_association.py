@@ -55,6 +55,11 @@ def test_seeds_of_a_setting_are_drawn_together() -> None:
     assert (finding.runs, finding.units, finding.unit) == (12, 6, "settings")
 
 
+def test_five_settings_are_enough_to_resample_them() -> None:
+    finding = headline(np.arange(1.0, 11), np.arange(1.0, 11), seeds=2)
+    assert (finding.units, finding.unit, finding.note) == (5, "settings", "")
+
+
 def test_few_settings_fall_back_to_runs_and_say_so() -> None:
     finding = headline(*planted(1, 4), seeds=4)
     assert (finding.units, finding.unit) == (12, "runs")
