@@ -48,5 +48,6 @@ def test_every_public_function_takes_a_path_as_text_too(room):
         hints = typing.get_type_hints(inspect.unwrap(function)) if inspect.isfunction(function) else {}
         hints.pop("return", None)
         for argument, hint in hints.items():
-            allowed = str(hint).replace(str(StrPath), "")
+            # A function that is handed over may ask for what it likes.
+            allowed = "" if "Callable" in str(hint) else str(hint).replace(str(StrPath), "")
             assert "pathlib" not in allowed, f"{room.__name__}.{name}({argument}: {hint})"
