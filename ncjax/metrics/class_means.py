@@ -1,7 +1,8 @@
 """Geometry of the class means: centring, pairwise distances, and the inverse of their covariance."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.compensated import accurate_matmul, divide, sum_rows, two_sum
+from ncjax.metrics.pairs import ONE_BLOCK, block_squares, pair_moments
 
 highest_matmul = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
@@ -191,6 +193,47 @@ def squared_distances(stats: ClassStats) -> Float[Array, "C C"]:
         [[0.0, 9.0], [9.0, 0.0]]
     """
     return pairwise_squares(*centred_means(stats))
+
+
+def known_distances(stats: ClassStats) -> Float[Array, "C C"] | None:
+    """Squared distances between class means where there are so few classes that it pays to hold them, else None.
+
+    Args:
+        stats: Statistics by class.
+
+    Returns:
+        [C, C] numbers, or None.
+    """
+    return squared_distances(stats) if stats.num_classes <= ONE_BLOCK else None
+
+
+def mean_over_distances(
+    stats: ClassStats,
+    vectors: tuple[Float[Array, "C d"], Float[Array, "C d"]],
+    operands: Any,
+    terms: Callable[[Any, Any, Float[Array, "rows columns"]], Float[Array, "rows columns"]],
+    distances: Float[Array, "C C"] | None = None,
+) -> Float[Array, ""]:
+    """Mean over pairs of distinct classes of a function of their squared distance.
+
+    Args:
+        stats: Statistics that tell which classes are present.
+        vectors: Rows whose distances are taken, as a high-order and a low-order part.
+        operands: Further arrays [C, ...] that the function needs.
+        terms: Function of the operands of some rows and of some columns, and of their squared distances.
+        distances: [C, C] squared distances of the rows, where they are known already.
+
+    Returns:
+        A scalar; not a number where there is no pair.
+    """
+    if distances is None and stats.num_classes > ONE_BLOCK:
+        return pair_moments(
+            present(stats),
+            (vectors, operands),
+            lambda rows, columns, pairs: terms(rows[1], columns[1], block_squares(rows[0], columns[0], pairs)),
+        )[0]
+    squares = jnp.where(distinct_pairs(stats), pairwise_squares(*vectors) if distances is None else distances, 1)
+    return pair_mean(stats, terms(operands, operands, squares))
 
 
 def pairwise_squares(high: Float[Array, "C d"], low: Float[Array, "C d"]) -> Float[Array, "C C"]:

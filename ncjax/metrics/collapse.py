@@ -13,9 +13,9 @@ from ncjax.metrics.class_means import (
     max_rank,
     mean_basis,
     mean_over_classes,
+    mean_over_distances,
     num_present,
     num_samples,
-    pair_mean,
     squared_distances,
     within_covariance,
 )
@@ -145,7 +145,11 @@ def cdnv(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Flo
         >>> float(cdnv(class_stats(features, labels, num_classes=2)))
         0.0625
     """
-    return between_only(stats, pair_mean(stats, jnp.where(distinct_pairs(stats), cdnv_matrix(stats, distances), 0)))
+
+    def terms(own: Array, other: Array, squares: Array) -> Array:
+        return (own[:, None] + other[None, :]) / (2 * squares)
+
+    return between_only(stats, mean_over_distances(stats, centred_means(stats), stats.variances, terms, distances))
 
 
 @jax.jit

@@ -239,9 +239,8 @@ def gram(
         >>> float(high[0, 0]), f"{float(low[0, 0]):.0e}"
         (1.0, '1e-12')
     """
-    bits = _slice_bits(high)
-    depth = ceil(2 * _mantissa(high) / bits)
-    slices = _slices(high, low, axis=-1, bits=bits, count=depth)
+    slices = gram_slices(high, low)
+    depth = len(slices)
     total = error = jnp.zeros((high.shape[0], high.shape[0]), high.dtype)
     for order in range(depth - 1, -1, -1):
         for i in range(order // 2 + 1):
@@ -258,6 +257,78 @@ def _gram_jvp(primals, tangents):
     half = _product(tangents[0] + tangents[1], (high + low).T)
     tangent = half + half.T
     return gram(high, low), (tangent, jnp.zeros_like(tangent))
+
+
+def gram_slices(
+    high: Float[Array, "rows columns"], low: Float[Array, "rows columns"]
+) -> list[Float[Array, "rows columns"]]:
+    """Rows of a pair cut into slices, ordinary products of which are exact.
+
+    Args:
+        high: High-order part of the rows.
+        low: Low-order part of the rows.
+
+    Returns:
+        As many slices as `gram` needs, the largest first.
+    """
+    bits = _slice_bits(high)
+    return _slices(high, low, axis=-1, bits=bits, count=ceil(2 * _mantissa(high) / bits))
+
+
+def block_gram(
+    rows: list[Float[Array, "rows inner"]], columns: list[Float[Array, "columns inner"]]
+) -> tuple[Float[Array, "rows columns"], Float[Array, "rows columns"]]:
+    """Block of the Gram matrix that `gram` gives, from slices of some rows and of others.
+
+    Args:
+        rows: Of `gram_slices`.
+        columns: Of `gram_slices`.
+
+    Returns:
+        High-order and low-order part.
+
+    Example:
+        >>> slices = gram_slices(jnp.array([[1.0, 1e-6]]), jnp.zeros((1, 2)))
+        >>> high, low = block_gram(slices, slices)
+        >>> float(high[0, 0]), f"{float(low[0, 0]):.0e}"
+        (1.0, '1e-12')
+    """
+    total = error = jnp.zeros((rows[0].shape[0], columns[0].shape[0]), rows[0].dtype)
+    for order in range(len(rows) - 1, -1, -1):
+        for i in range(order + 1):
+            total, lost = two_sum(total, _product(rows[i], columns[order - i].T))
+            error = error + lost
+    return two_sum(total, error)
+
+
+@jax.custom_jvp
+def row_squares(
+    high: Float[Array, "rows columns"], low: Float[Array, "rows columns"]
+) -> tuple[Float[Array, " rows"], Float[Array, " rows"]]:
+    """Squared lengths of the rows of a pair, as a pair: the diagonal of `gram`.
+
+    Args:
+        high: High-order part of the rows.
+        low: Low-order part of the rows.
+
+    Returns:
+        High-order and low-order part of the squares.
+
+    Example:
+        >>> row = jnp.array([[1.0, 1e-6]])
+        >>> high, low = row_squares(row, jnp.zeros_like(row))
+        >>> float(high[0]), f"{float(low[0]):.0e}"
+        (1.0, '1e-12')
+    """
+    squares, lost = two_product(high, high)
+    return sum_rows(squares.T, (lost + 2 * high * low).T)
+
+
+@row_squares.defjvp
+def _row_squares_jvp(primals, tangents):
+    high, low = primals
+    tangent = 2 * jnp.sum((high + low) * (tangents[0] + tangents[1]), axis=-1)
+    return row_squares(high, low), (tangent, jnp.zeros_like(tangent))
 
 
 def _product(a: Float[Array, "rows inner"], b: Float[Array, "inner columns"]) -> Float[Array, "rows columns"]:

@@ -1,5 +1,6 @@
 """From geometric complexity to collapse: geometric collapse, the Poincaré constant between, and error bounds."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,13 @@ from jax import lax
 from jaxtyping import Array, Float, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_array, as_count, as_images, as_labels, single_or_better
-from ncjax.metrics.class_means import between_only, distinct_pairs, squared_distances
+from ncjax.metrics.class_means import (
+    between_only,
+    centred_means,
+    known_distances,
+    mean_over_distances,
+    num_present,
+)
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.collapse import cdnv
 
@@ -57,11 +64,13 @@ def geometric_collapse_tight(
     if complexity.shape != (stats.num_classes,):
         raise ValueError(f"class_complexity must have shape ({stats.num_classes},), got {complexity.shape}")
     known = ~jnp.isnan(complexity)
-    pairs = distinct_pairs(stats) & known[:, None] & known[None, :]
     complexity = jnp.where(known, complexity, 0).astype(stats.means.dtype)
-    squares = jnp.where(pairs, squared_distances(stats) if distances is None else distances, 1)
-    terms = jnp.where(pairs, (complexity[:, None] + complexity[None, :]) / (2 * squares), 0)
-    return between_only(stats, jnp.sum(terms) / jnp.sum(pairs).astype(terms.dtype))
+    there = replace(stats, counts=jnp.where(known, stats.counts, 0))
+
+    def terms(own: Array, other: Array, squares: Array) -> Array:
+        return (own[:, None] + other[None, :]) / (2 * squares)
+
+    return between_only(stats, mean_over_distances(there, centred_means(stats), complexity, terms, distances))
 
 
 def geometric_collapse_pooled(
@@ -86,11 +95,8 @@ def geometric_collapse_pooled(
         >>> float(geometric_collapse_pooled(stats, 4.0))
         1.0
     """
-    pairs = distinct_pairs(stats)
-    squares = jnp.where(pairs, squared_distances(stats) if distances is None else distances, 1)
-    total = jnp.sum(jnp.where(pairs, 1 / squares, 0)) / 2
-    classes = jnp.sum(stats.counts > 0).astype(total.dtype)
-    return between_only(stats, jnp.asarray(complexity, total.dtype) * total / (classes - 1))
+    mean = mean_over_distances(stats, centred_means(stats), (), lambda _own, _other, squares: 1 / squares, distances)
+    return between_only(stats, jnp.asarray(complexity, mean.dtype) * mean * num_present(stats) / 2)
 
 
 def chain(
@@ -121,7 +127,7 @@ def chain(
         >>> [f"{float(term):.4f}" for term in chain(stats, jnp.array([1.0, 1.0]), poincare_constant=2.0)]
         ['0.0123', '0.0247', '0.0247']
     """
-    distances = squared_distances(stats)
+    distances = known_distances(stats)
     complexity = as_array("class_complexity", class_complexity)
     tight = geometric_collapse_tight(stats, complexity, distances)
     known = (stats.counts > 0) & ~jnp.isnan(complexity)

@@ -1,5 +1,9 @@
 """Nearest class mean: its error, its agreement with the classifier, and the collapse of held-out features."""
 
+from collections.abc import Callable
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer
@@ -9,9 +13,9 @@ from ncjax.metrics.class_means import (
     between_only,
     centred_means,
     highest_matmul,
+    known_distances,
     mean_over_classes,
     present,
-    squared_distances,
 )
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.collapse import between_variance
@@ -20,6 +24,9 @@ from ncjax.metrics.simplex import check_kernel
 
 # Rows that are scored against all classes at once: few enough that all that is made of them stays in the cache.
 _ROWS = 1024
+_SCORES = 2**21
+# As many logits are one array of 256 MiB in single precision.
+_LOGITS = 2**26
 
 
 def nearest_class_mean(
@@ -50,7 +57,7 @@ def nearest_class_mean(
         ([0, 1], [1.0, 4.0])
     """
     features = _check_features(stats, features)
-    distances = squared_distances(stats) if distances is None else distances
+    distances = known_distances(stats) if distances is None else distances
     high, low = centred_means(stats)
     means = high + low
     there = present(stats)
@@ -61,15 +68,25 @@ def nearest_class_mean(
     centre = mean_over_classes(stats, stats.means)
     norms = jnp.sum(means**2, axis=-1)
 
+    def squares_from(own: Array) -> Array:
+        if distances is not None:
+            return distances[own]
+        return jnp.sum(((high[own][None, :] - high) + (low[own][None, :] - low)) ** 2, axis=-1)
+
     def one(row: Array) -> tuple[Array, Array]:
         guess = nearest(norms - 2 * highest_matmul(means, row - centre))
         for _ in range(2):
             offset = _deviation(stats, row, guess)
             products = highest_matmul(means, offset)
-            guess = nearest(distances[guess] - 2 * (products - products[guess]))
+            guess = nearest(squares_from(guess) - 2 * (products - products[guess]))
         return guess, jnp.sum(_deviation(stats, row, guess) ** 2)
 
-    return lax.map(one, features, batch_size=max(1, min(_ROWS, features.shape[0])))
+    return lax.map(one, features, batch_size=_rows_at_once(stats, features.shape[0]))
+
+
+def _rows_at_once(stats: ClassStats, rows: int) -> int:
+    """Few enough rows that their scores by class are no large array."""
+    return max(1, min(_ROWS, rows, _SCORES // stats.num_classes))
 
 
 def ncc_error(
@@ -224,8 +241,10 @@ def classify(
         >>> classify(stats, jnp.eye(2), None, jnp.array([[3.0, 1.0]])).tolist()
         [0]
     """
-    logits = _logits(stats, kernel, bias, _check_features(stats, features))
-    return jnp.argmax(jnp.where(present(stats)[None, :], logits, -jnp.inf), axis=-1)
+    there = present(stats)
+    return _over_logits(
+        stats, kernel, bias, features, lambda logits: jnp.argmax(jnp.where(there[None, :], logits, -jnp.inf), axis=-1)
+    )
 
 
 def classifier_error(
@@ -260,22 +279,41 @@ def classifier_error(
     """
     features = _check_features(stats, features)
     own = as_labels(labels, features.shape[0], stats.num_classes, mask)
-    logits = _logits(stats, kernel, bias, features)
-    wrong = (jnp.argmax(logits, axis=-1) != own).astype(features.dtype)
-    return _masked_mean(jnp.where(jnp.isnan(logits).any(axis=-1), jnp.nan, wrong), own < stats.num_classes)
+
+    def named(logits: Array) -> tuple[Array, Array]:
+        return jnp.argmax(logits, axis=-1), jnp.isnan(logits).any(axis=-1)
+
+    classes, unknown = _over_logits(stats, kernel, bias, features, named)
+    wrong = jnp.where(unknown, jnp.nan, (classes != own).astype(features.dtype))
+    return _masked_mean(wrong, own < stats.num_classes)
 
 
-def _logits(
-    stats: ClassStats, kernel: ArrayLike, bias: ArrayLike | float | None, features: Float[Array, "n d"]
-) -> Float[Array, "n C"]:
-    logits = highest_matmul(features, check_kernel(stats, kernel))
+def _over_logits(
+    stats: ClassStats,
+    kernel: ArrayLike,
+    bias: ArrayLike | float | None,
+    features: ArrayLike,
+    function: Callable[[Float[Array, "n C"]], Any],
+) -> Any:
+    """A function of each row's logits, a block of rows at a time where all of them would be a large array."""
+    features = _check_features(stats, features)
+    kernel = check_kernel(stats, kernel)
+    offset = jnp.zeros(stats.num_classes, kernel.dtype)
     # One number for all classes changes no class that is named: it says that there is no bias.
-    if bias is None or jnp.ndim(bias) == 0:
-        return logits
-    bias = as_float("bias", bias, ndim=1)
-    if bias.shape != (stats.num_classes,):
-        raise ValueError(f"bias must have shape ({stats.num_classes},), got {bias.shape}")
-    return logits + bias.astype(logits.dtype)[None, :]
+    if bias is not None and jnp.ndim(bias) > 0:
+        offset = as_float("bias", jnp.asarray(bias), ndim=1).astype(kernel.dtype)
+        if offset.shape != (stats.num_classes,):
+            raise ValueError(f"bias must have shape ({stats.num_classes},), got {offset.shape}")
+
+    def of_rows(rows: Array) -> Any:
+        return function(highest_matmul(rows, kernel) + offset[None, :])
+
+    length = _LOGITS // stats.num_classes
+    if features.shape[0] <= length:
+        return of_rows(features)
+    return lax.map(
+        lambda row: jax.tree.map(lambda leaf: leaf[0], of_rows(row[None, :])), features, batch_size=max(1, length)
+    )
 
 
 def _check_features(stats: ClassStats, features: ArrayLike) -> Float[Array, "n d"]:

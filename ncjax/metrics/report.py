@@ -6,7 +6,7 @@ from typing import Literal
 from jaxtyping import Array, Float, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_array, single_or_better
-from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
+from ncjax.metrics.class_means import collapsed_to_a_point, known_distances
 from ncjax.metrics.class_stats import ClassStats, class_stats
 from ncjax.metrics.collapse import cdnv, nc1, variance_ratio, vci
 from ncjax.metrics.nearest_mean import nc4, ncc_error, nearest_class_mean
@@ -58,7 +58,7 @@ def collapse_report(
         ['cdnv', 'collapsed_to_a_point', 'nc1', 'nc2_equiangularity', 'nc2_equinorm', 'nc2_etf', 'nc2_maxangle',
          'uniformity_inverse', 'uniformity_log', 'variance_ratio', 'vci']
     """
-    distances = squared_distances(stats)
+    distances = known_distances(stats)
     report = {
         "collapsed_to_a_point": collapsed_to_a_point(stats),
         "cdnv": cdnv(stats, distances),

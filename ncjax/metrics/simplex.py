@@ -1,6 +1,7 @@
 """Geometry of collapse: how far class means and classifier are from one simplex equiangular tight frame."""
 
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +12,20 @@ from ncjax.metrics.arrays import ArrayLike, as_float
 from ncjax.metrics.class_means import (
     between_only,
     centred_means,
-    distinct_pairs,
+    highest_matmul,
     mean_over_classes,
+    mean_over_distances,
     num_present,
     pair_mean,
-    pairwise_squares,
     present,
 )
 from ncjax.metrics.class_stats import ClassStats
-from ncjax.metrics.compensated import divide, gram, two_product, two_sum
+from ncjax.metrics.compensated import block_gram, divide, gram, gram_slices, row_squares, two_product, two_sum
+from ncjax.metrics.pairs import ONE_BLOCK, pair_moments
 
 
 def nc2_equinorm(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
-    """Spread of the lengths |m_c - m_G|, standard deviation over mean. O(C d).
+    """Spread of the lengths |m_c - m_G|, standard deviation over mean. O(C d), but O(C^2 d) up to 2,048 classes.
 
     Args:
         stats: Statistics, with or without a scatter matrix.
@@ -43,7 +45,7 @@ def nc2_equinorm(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = Non
         >>> float(nc2_equinorm(stats)), f"{float(nc2_equinorm(stats, kernel=jnp.array([[1.0, 0.0], [0.0, 3.0]]))):.4f}"
         (0.0, '0.5000')
     """
-    excess = _relative_lengths(*_gram(stats, kernel))[1]
+    excess = _relative_lengths(*_squared_lengths(stats, kernel))[1]
     mean = mean_over_classes(stats, excess)
     return jnp.sqrt(mean_over_classes(stats, (excess - mean) ** 2)) / (1 + mean)
 
@@ -71,6 +73,8 @@ def nc2_equiangularity(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None
         >>> float(nc2_equiangularity(stats)) < 1e-6
         True
     """
+    if stats.num_classes > ONE_BLOCK:
+        return jnp.sqrt(_excess_moments(stats, kernel)[1])
     excess = _excess_cosines(stats, kernel)
     return jnp.sqrt(pair_mean(stats, (excess - pair_mean(stats, excess)) ** 2))
 
@@ -98,6 +102,8 @@ def nc2_maxangle(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = Non
         >>> float(nc2_maxangle(stats)) < 1e-6, float(nc2_maxangle(stats, kernel=jnp.eye(3)))
         (True, 0.5)
     """
+    if stats.num_classes > ONE_BLOCK:
+        return _excess_moments(stats, kernel, absolute=True)[0]
     return pair_mean(stats, jnp.abs(_excess_cosines(stats, kernel)))
 
 
@@ -126,6 +132,8 @@ def nc2_etf(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) ->
         >>> float(nc2_etf(stats)) < 1e-6
         True
     """
+    if stats.num_classes > ONE_BLOCK:
+        return _etf_of_many(stats, kernel)
     high, low = _gram(stats, kernel)
     there = present(stats).astype(high.dtype)
     count = num_present(stats)
@@ -207,8 +215,11 @@ def hyperspherical_uniformity(
     lengths = jnp.linalg.norm(high, axis=-1, keepdims=True)
     unit = (high + low) / jnp.where(lengths > 0, lengths, 1)
     # By differences: of close directions 2 - 2 cos keeps few digits.
-    squared = jnp.where(distinct_pairs(stats), pairwise_squares(unit, jnp.zeros_like(unit)), 1)
-    return pair_mean(stats, -jnp.log(squared) / 2 if energy == "log" else 1 / jnp.sqrt(squared))
+
+    def terms(_own: tuple[()], _other: tuple[()], squares: Array) -> Array:
+        return -jnp.log(squares) / 2 if energy == "log" else 1 / jnp.sqrt(squares)
+
+    return mean_over_distances(stats, (unit, jnp.zeros_like(unit)), (), terms)
 
 
 def _vectors(stats: ClassStats, kernel: ArrayLike | None = None) -> tuple[Float[Array, "C d"], Float[Array, "C d"]]:
@@ -229,13 +240,20 @@ def _gram(stats: ClassStats, kernel: ArrayLike | None) -> tuple[Float[Array, "C 
     return gram(*_vectors(stats, kernel))
 
 
+def _squared_lengths(stats: ClassStats, kernel: ArrayLike | None) -> tuple[Float[Array, " C"], Float[Array, " C"]]:
+    if stats.num_classes > ONE_BLOCK:
+        return row_squares(*_vectors(stats, kernel))
+    # Of few classes the Gram matrix costs little, and a report needs it for other measures too.
+    high, low = _gram(stats, kernel)
+    return jnp.diag(high), jnp.diag(low)
+
+
 def _relative_lengths(
-    high: Float[Array, "C C"], low: Float[Array, "C C"]
+    squares: Float[Array, " C"], low: Float[Array, " C"]
 ) -> tuple[Float[Array, ""], Float[Array, " C"]]:
-    """Square of the largest length, and how far above one each length divided by it is, from a Gram pair."""
-    squares = jnp.diag(high)
+    """Square of the largest length, and how far above one each length divided by it is, from a pair of squares."""
     largest = jnp.max(squares)
-    excess = ((squares - largest) + jnp.diag(low)) / largest
+    excess = ((squares - largest) + low) / largest
     return largest, excess / (1 + jnp.sqrt(jnp.maximum(1 + excess, 0)))
 
 
@@ -243,13 +261,93 @@ def _relative_lengths(
 def _excess_cosines(stats: ClassStats, kernel: ArrayLike | None) -> Float[Array, "C C"]:
     """What each cosine is above that of a simplex frame, cos + 1/(C - 1), without the rounding of their difference."""
     high, low = _gram(stats, kernel)
-    largest, excess = _relative_lengths(high, low)
+    largest, inverse = _largest_and_inverse(jnp.diag(high), jnp.diag(low))
+    return _excess_of_block(high, low, inverse, inverse, largest, num_present(stats))
+
+
+def _largest_and_inverse(
+    squares: Float[Array, " C"], low: Float[Array, " C"]
+) -> tuple[Float[Array, ""], Float[Array, " C"]]:
+    """Square of the largest length, and how far above one its quotient by each length is."""
+    largest, excess = _relative_lengths(squares, low)
     # A vector of length zero has no direction: its products are zero, and so are its cosines.
-    inverse = jnp.where(excess > -1, -excess / jnp.where(excess > -1, 1 + excess, 1), 0)
-    both = inverse[:, None] + inverse[None, :] + inverse[:, None] * inverse[None, :]
-    frame, frame_low = divide(largest, jnp.zeros_like(largest), num_present(stats) - 1)
+    return largest, jnp.where(excess > -1, -excess / jnp.where(excess > -1, 1 + excess, 1), 0)
+
+
+def _excess_of_block(
+    high: Float[Array, "rows columns"],
+    low: Float[Array, "rows columns"],
+    own: Float[Array, " rows"],
+    other: Float[Array, " columns"],
+    largest: Float[Array, ""],
+    count: Float[Array, ""],
+) -> Float[Array, "rows columns"]:
+    both = own[:, None] + other[None, :] + own[:, None] * other[None, :]
+    frame, frame_low = divide(largest, jnp.zeros_like(largest), count - 1)
     total, lost = two_sum(high, jnp.broadcast_to(frame, high.shape))
     return (total + (lost + low + frame_low) + high * both) / largest
+
+
+@partial(jax.jit, static_argnames="absolute")
+def _excess_moments(
+    stats: ClassStats, kernel: ArrayLike | None, absolute: bool = False
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Mean and variance over pairs of `_excess_cosines`, or of their absolute values, of many classes."""
+    high, low = _vectors(stats, kernel)
+    largest, inverse = _largest_and_inverse(*row_squares(high, low))
+    count = num_present(stats)
+
+    def values(rows: Any, columns: Any, _: Array) -> Array:
+        excess = _excess_of_block(*_block_gram(rows[0], columns[0]), rows[1], columns[1], largest, count)
+        return jnp.abs(excess) if absolute else excess
+
+    return pair_moments(present(stats), (_factors(high, low), inverse), values)
+
+
+@jax.jit
+def _etf_of_many(stats: ClassStats, kernel: ArrayLike | None) -> Float[Array, ""]:
+    """`nc2_etf` by sums over pairs and over the diagonal."""
+    high, low = _vectors(stats, kernel)
+    squares, squares_low = row_squares(high, low)
+    there, count = present(stats), num_present(stats)
+    # Any number serves that is near the part of the Gram matrix along the frame: what is left is summed up below.
+    along = jnp.sum(squares) / (count - 1)
+    entry, entry_low = divide(along, jnp.zeros_like(along), count)
+
+    def rest_of(rows: Any, columns: Any, _: Array) -> Array:
+        product, product_low = _block_gram(rows, columns)
+        rest, lost = two_sum(product, jnp.broadcast_to(entry, product.shape))
+        return rest + (lost + product_low + entry_low)
+
+    mean, variance = pair_moments(there, _factors(high, low), rest_of)
+    diagonal = jnp.where(there, ((squares - along) + entry) + (squares_low + entry_low), 0)
+    share, pairs = 1 - 1 / count, count * (count - 1)
+    correction = (jnp.sum(diagonal) * share - pairs * mean / count) / (count - 1)
+    across = pairs * (variance + (mean + correction / count) ** 2)
+    across = across + jnp.sum(jnp.where(there, (diagonal - correction * share) ** 2, 0))
+    return jnp.sqrt(_angle_gap((along + correction) * jnp.sqrt(count - 1), jnp.sqrt(across)))
+
+
+def _factors(
+    high: Float[Array, "C d"], low: Float[Array, "C d"]
+) -> tuple[Float[Array, "C d"], list[Float[Array, "C d"]]]:
+    """The rows of a pair, rounded, and the slices that their exact Gram matrix is made of.
+
+    With more than d + 1 rows no frame exists, cosines are not near those of one, and rounding costs them no digits:
+    then there are no slices.
+    """
+    slices = gram_slices(high, low) if high.shape[0] <= high.shape[1] + 1 else []
+    return high + low, lax.stop_gradient(slices)
+
+
+def _block_gram(rows: Any, columns: Any) -> tuple[Float[Array, "rows columns"], Float[Array, "rows columns"]]:
+    """A block of the Gram matrix from `_factors`, as a pair."""
+    product = highest_matmul(rows[0], columns[0].T)
+    if not rows[1]:
+        return product, jnp.zeros_like(product)
+    high, low = block_gram(rows[1], columns[1])
+    # The derivative is the rounded product's; slicing has none.
+    return high + (product - lax.stop_gradient(product)), low
 
 
 def _angle_gap(along: Float[Array, ""], across: Float[Array, ""]) -> Float[Array, ""]:

@@ -25,8 +25,7 @@ def other():
 @pytest.fixture(scope="module")
 def report(sample, other):
     train, test, kernel, bias = sample
-    options = {"num_classes": 4, "stats": {"target": other}}
-    call = jax.jit(functools.partial(metrics.train_test_report, **options))
+    call = jax.jit(functools.partial(metrics.train_test_report, num_classes=4, stats={"target": other}))
     return {name: float(value) for name, value in call(*train, test=test, kernel=kernel, bias=bias).items()}
 
 
@@ -36,10 +35,12 @@ def names(train, **options):
 
 def truth(train, test, kernel, bias):
     moments = {"train": reference.Moments(*train), "test": reference.Moments(*test)}
-    values = {}
+    values: dict[str, float] = {}
     for name, split in (("train", train), ("test", test)):
-        values |= {f"{name}/{key}": value for key, value in reference.report(*split, kernel).items()}
-        values |= {f"{name}/{key}": value for key, value in reference.held_out(moments["train"], *split).items()}
+        values |= {f"{name}/{key}": value for key, value in reference.report(split[0], split[1], kernel).items()}
+        values |= {
+            f"{name}/{key}": value for key, value in reference.held_out(moments["train"], split[0], split[1]).items()
+        }
         values[f"{name}/collapsed_to_a_point"] = 0
         values[f"{name}/nc4"] = reference.nc4(moments["train"], kernel, bias, split[0])
         values[f"{name}/error"] = np.mean((split[0] @ kernel + bias).argmax(axis=1) != split[1])
@@ -93,12 +94,12 @@ def test_no_bias_is_a_bias_of_zero(sample):
 def test_a_bias_without_a_kernel_is_an_error(sample):
     train, _, _, bias = sample
     with pytest.raises(ValueError, match="bias: given without a kernel"):
-        metrics.train_test_report(*train, 4, bias=bias)
+        metrics.train_test_report(train[0], train[1], 4, bias=bias)
 
 
 def test_a_train_split_alone_has_the_prefix_too(sample):
     train, _, _, _ = sample
-    collapse = jax.eval_shape(metrics.collapse_report, metrics.class_stats(*train, 4)).keys()
+    collapse = jax.eval_shape(metrics.collapse_report, metrics.class_stats(train[0], train[1], 4)).keys()
     assert names(train) == {f"train/{name}" for name in (*collapse, "ncc_error")}
 
 
