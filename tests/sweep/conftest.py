@@ -2,6 +2,7 @@
 
 import shutil
 
+import fsspec
 import pytest
 
 from ncjax import data
@@ -47,3 +48,15 @@ def finished(finished_workdir, tmp_path):
     """The rows of the finished sweep, a copy of which lies in ``whole``."""
     shutil.copytree(finished_workdir, tmp_path / "whole")
     return rows_without_times(tmp_path / "whole")
+
+
+@pytest.fixture
+def url(tmp_path):
+    yield f"memory://bucket/{tmp_path.name}"
+    fsspec.filesystem("memory").store.clear()
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Goes to a machine of a name."""
+    return lambda name: monkeypatch.setenv("NCJAX_SCRATCH_DIR", str(tmp_path / name))

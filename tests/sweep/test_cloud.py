@@ -1,31 +1,17 @@
 """Workdirs in an object store: fsspec's store in memory, and machines that differ by their scratch directories."""
 
-import json
 import shutil
 import threading
-import time
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from ncjax.sweep import SweepStopped, check_workdir, cloud, group, run_sweep
-from ncjax.sweep.signals import noticing_signals
+from ncjax.sweep import check_workdir, cloud, group, run_sweep
+from tests.sweep.copies import begun, state
 from tests.sweep.kills import rows_without_times
 
 pytestmark = pytest.mark.structure
-
-
-@pytest.fixture
-def url(tmp_path):
-    yield f"memory://bucket/{tmp_path.name}"
-    fsspec.filesystem("memory").store.clear()
-
-
-@pytest.fixture
-def machine(tmp_path, monkeypatch):
-    """Goes to a machine of a name."""
-    return lambda name: monkeypatch.setenv("NCJAX_SCRATCH_DIR", str(tmp_path / name))
 
 
 def test_a_sweep_begun_on_one_machine_is_finished_on_another_and_read_on_a_third(
@@ -115,192 +101,6 @@ def test_a_second_machine_is_refused_while_the_first_copies(url, machine, monkey
     finally:
         ended.set()
         thread.join()
-
-
-@pytest.fixture
-def quick(monkeypatch):
-    monkeypatch.setattr(cloud, "_COPY_SECONDS", 0.01)
-
-
-def until(condition):
-    """Waits for what another thread does."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
-def taken_over(url):
-    """Another machine writes the manifest."""
-    store = fsspec.filesystem("memory")
-    manifest = json.loads(store.cat(f"{url}/.manifest.json"))
-    store.pipe_file(f"{url}/.manifest.json", json.dumps({**manifest, "writer": "another"}).encode())
-
-
-def everything():
-    return dict(fsspec.filesystem("memory").store)
-
-
-def contents():
-    return {name: bytes(file.getbuffer()) for name, file in everything().items()}
-
-
-def test_the_lease_is_renewed_while_a_large_file_is_copied(url, machine, quick, monkeypatch):
-    machine("a")
-    with cloud.writing(url) as workdir:
-        (workdir / "checkpoints").mkdir()
-        (workdir / "checkpoints" / "large").write_text("large")
-    leases = []
-
-    class Slow(type(fsspec.filesystem("memory"))):
-        def put_file(self, *arguments, **options):
-            for _ in range(3):
-                leases.append(lease := json.loads(self.cat(f"{url}/.manifest.json"))["copies"])
-                until(lambda lease=lease: json.loads(self.cat(f"{url}/.manifest.json"))["copies"] != lease)
-            super().put_file(*arguments, **options)
-
-    monkeypatch.setattr(fsspec, "url_to_fs", lambda name, **_: (Slow(), "/" + name.partition("://")[2]))
-    with cloud.writing(url) as workdir:
-        (workdir / "checkpoints" / "large").write_text("larger")
-    assert len(set(leases)) == len(leases) >= 3
-    assert not json.loads(contents()[f"/{url.partition('://')[2]}/.manifest.json"])["open"]
-
-
-def swept(url, inside):
-    """A sweep that does something and goes on until it is asked to stop."""
-    with cloud.writing(url), noticing_signals() as stop:
-        inside()
-        until(lambda: stop.signal is not None)
-        raise SweepStopped(stop.signal)
-
-
-def raising(error):
-    """A function that raises it."""
-
-    def fail(*_, **__):
-        raise error
-
-    return fail
-
-
-def test_a_machine_that_lost_the_lease_stops_its_sweep_and_writes_no_more(url, machine, quick):
-    before = {}
-
-    def lose():
-        taken_over(url)
-        before.update(contents())
-        (cloud.scratch(url) / "workdir" / "results.jsonl").write_text("newer")
-
-    machine("a")
-    with pytest.raises(OSError, match=r"^--workdir: another machine has taken over memory://.*; what was done here is"):
-        swept(url, lose)
-    assert contents() == before
-
-
-def test_a_fault_of_the_copier_stops_the_sweep_and_is_raised(url, machine, quick, monkeypatch):
-    machine("a")
-    with pytest.raises(ZeroDivisionError, match="a fault"):
-        swept(url, lambda: monkeypatch.setattr(cloud._Copies, "_present", raising(ZeroDivisionError("a fault"))))
-
-
-def test_what_ends_a_sweep_is_told_where_the_last_copy_fails_too(url, machine, monkeypatch):
-    def failing():
-        store = fsspec.filesystem("memory")
-        monkeypatch.setattr(type(store), "pipe_file", raising(RuntimeError("403")))
-        raise ZeroDivisionError("not of the store")
-
-    machine("a")
-    warned = pytest.warns(UserWarning, match=r"^--workdir: memory://.*: 403; what is on this machine stays in")
-    with warned, pytest.raises(ZeroDivisionError, match="not of the store"):
-        swept(url, failing)
-
-
-def test_a_fault_of_a_program_is_not_reported_as_one_of_the_workdir(url, machine, monkeypatch):
-    machine("a")
-    copies = begun(url)
-    monkeypatch.setattr(copies.bucket.store, "pipe_file", lambda: None)
-    with pytest.raises(TypeError, match="takes 0 positional arguments"):
-        copies.push()
-
-
-@pytest.mark.parametrize(
-    "name", ["/abs/file", "../../x", "a/../../x", "a//b", "./x", "", "checkpoints/", "a\\..\\x", "a\0"]
-)
-def test_a_manifest_that_leads_out_of_the_workdir_is_refused_and_nothing_is_written(url, machine, tmp_path, name):
-    manifest = {"writer": "them", "host": "there", "open": False, "copies": "1", "files": {"ok": [1, 1], name: [1, 1]}}
-    fsspec.filesystem("memory").pipe_file(f"{url}/.manifest.json", json.dumps(manifest).encode())
-    machine("a")
-    for opening in (cloud.reading, cloud.writing):
-        refused = (
-            rf"^--workdir: {url}/\.manifest\.json: got the file name .*, expected one that is relative, normalised"
-        )
-        with pytest.raises(ValueError, match=refused), opening(url):
-            pass
-    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"url", "identity", ".lock"}
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"\xff", "it is no manifest of a workdir"),
-        (b"[]", "it is no manifest of a workdir"),
-        (b'{"files": 3}', "it is no manifest of a workdir"),
-        (b'{"files": {"a": 3}}', "got 3 for 'a', expected its size and its time of change"),
-        (b'{"files": {"a": [1, -1]}}', "expected its size and its time of change"),
-        (b'{"files": {"a": [1, 1], "a/b": [1, 1]}}', "got the file name 'a/b' below 'a', which is a file"),
-        (b'{"files": {}, "writer": 3}', "expected who copies there"),
-    ],
-)
-def test_a_manifest_that_is_none_is_one_line(url, machine, content, reason):
-    fsspec.filesystem("memory").pipe_file(f"{url}/.manifest.json", content)
-    machine("a")
-    with pytest.raises(ValueError, match=rf"^--workdir: {url}/\.manifest\.json: .*{reason}"), cloud.reading(url):
-        pass
-
-
-def test_urls_that_differ_have_directories_that_differ(machine):
-    machine("a")
-    names = ["gs://a/b-c", "gs://a-b/c", "gs://a/b/c", "s3://a/b/c", "gs://a/b//c", "gs://a/B/c", "gs://" + 300 * "x"]
-    places = [cloud.scratch(name) for name in names]
-    assert len(set(places)) == len(names)
-    assert all(len(place.name) <= 100 for place in places)
-    assert cloud.scratch("gs://a/b/") == cloud.scratch("gs://a/b")
-
-
-def test_a_directory_of_another_url_is_neither_given_nor_published(url, machine, monkeypatch):
-    machine("a")
-    begun(url).finish()
-    ours = cloud.scratch(url)
-    monkeypatch.setattr(cloud, "scratch", lambda _: ours)
-    other = f"{url}-elsewhere"
-    for opening in (cloud.reading, cloud.writing):
-        with (
-            pytest.raises(ValueError, match=rf"holds a copy of {url}, expected one of {other}; remove it"),
-            opening(other),
-        ):
-            pass
-    assert not any("elsewhere" in name for name in everything())
-
-
-def begun(url):
-    """A machine's copies of a workdir, and a first state of it."""
-    copies = cloud._Copies(url)
-    copies.open()
-    state(copies.local, 2, old=None)
-    return copies
-
-
-def state(local, step, old):
-    """What a sweep has on the disk at a step: rows up to it, a checkpoint, the one before it gone."""
-    for name in ("0", "1"):
-        path = local / "checkpoints" / "group_000" / str(step) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{step}" * 5)
-    (local / "results.jsonl").write_text(
-        "".join(json.dumps({"run": 0, "step": each}) + "\n" for each in range(step + 1))
-    )
-    if old is not None:
-        shutil.rmtree(local / "checkpoints" / "group_000" / str(old))
 
 
 class Died(BaseException):
