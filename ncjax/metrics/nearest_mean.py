@@ -20,11 +20,13 @@ from ncjax.metrics.class_means import (
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.collapse import between_variance
 from ncjax.metrics.compensated import two_sum
+from ncjax.metrics.pairs import ONE_BLOCK
 from ncjax.metrics.simplex import check_kernel
 
 # Rows that are scored against all classes at once: few enough that all that is made of them stays in the cache.
 _ROWS = 1024
 _SCORES = 2**21
+_DIFFERENCES = 2**23
 # As many logits are one array of 256 MiB in single precision.
 _LOGITS = 2**26
 
@@ -85,8 +87,10 @@ def nearest_class_mean(
 
 
 def _rows_at_once(stats: ClassStats, rows: int) -> int:
-    """Few enough rows that their scores by class are no large array."""
-    return max(1, min(_ROWS, rows, _SCORES // stats.num_classes))
+    """Few enough rows that what is made of them by class is no large array."""
+    # Of many classes the distances to a row's guess are taken by differences, which are held.
+    of_each = stats.num_classes * (stats.dim if stats.num_classes > ONE_BLOCK else 1)
+    return max(1, min(_ROWS, rows, (_DIFFERENCES if stats.num_classes > ONE_BLOCK else _SCORES) // of_each))
 
 
 def ncc_error(
