@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import launch
+from ncjax.cli import entry as launch
 
 _SUITES = "gc,gc_estimate,collapse,few_shot,train,sweep,compile,scaling,memory"
 

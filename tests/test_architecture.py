@@ -9,13 +9,17 @@ ROOT = Path(__file__).resolve().parents[1]
 # What each room may import of the package, besides itself.
 MAY_IMPORT = {
     "metrics": set(),
-    "models": {"metrics"},
+    "cpu_convolution": set(),
+    "results": set(),
+    "models": {"metrics", "cpu_convolution"},
     "data": {"metrics"},
     "transfer": {"metrics"},
     "training": {"metrics", "models", "data", "transfer"},
-    "sweep": {"metrics", "models", "data", "transfer", "training"},
-    "claims": {"metrics", "sweep"},
-    "report": {"metrics", "sweep", "claims"},
+    "measurement": {"metrics", "models", "data", "transfer", "training"},
+    "sweep": {"metrics", "models", "data", "transfer", "training", "measurement", "results"},
+    "claims": {"metrics", "results"},
+    "report": {"metrics", "results", "sweep", "claims"},
+    "cli": {"metrics", "models", "data", "transfer", "training", "measurement", "results", "sweep", "claims", "report"},
 }
 PYTHON_FILES = sorted(
     path for folder in ("ncjax", "configs", "experiments", "tests") for path in (ROOT / folder).rglob("*.py")
@@ -38,6 +42,17 @@ def test_imports_run_one_way(room):
         assert rooms & MAY_IMPORT.keys() <= MAY_IMPORT[room] | {room}, path
 
 
+# What each room of the sweep may import of the others.
+SWEEP_ROOMS = ("plan", "program", "workdir", "launch")
+
+
+@pytest.mark.parametrize("place", range(len(SWEEP_ROOMS)))
+def test_rooms_of_the_sweep_import_one_way(place):
+    for path in (ROOT / "ncjax" / "sweep" / SWEEP_ROOMS[place]).rglob("*.py"):
+        rooms = {name.split(".")[2] for name in imported_modules(path) if name.startswith("ncjax.sweep.")}
+        assert rooms & {*SWEEP_ROOMS} <= {*SWEEP_ROOMS[: place + 1]}, path
+
+
 def test_every_folder_of_the_package_is_a_room_of_the_list():
     assert {path.parent.name for path in (ROOT / "ncjax").glob("*/__init__.py")} == MAY_IMPORT.keys()
 
@@ -50,11 +65,12 @@ def test_metrics_need_only_jax(package):
 
 @pytest.mark.parametrize("package", ["tensorflow", "torch", "ray"])
 def test_no_heavy_framework_is_imported_by_the_core(package):
-    # The launcher of Ray imports it when it is called, and nothing imports the launcher before.
-    launcher = ROOT / "ncjax" / "sweep" / "ray_launcher.py"
+    # The launcher of Ray imports it when it is called, and the command imports the launcher when it is asked for.
+    launcher = ROOT / "ncjax" / "sweep" / "launch" / "ray_tasks.py"
     for path in set((ROOT / "ncjax").rglob("*.py")) - ({launcher} if package == "ray" else set()):
         assert not any(name.split(".")[0] == package for name in imported_modules(path)), path
-        assert not any("ray_launcher" in name for name in imported_modules(path)), path
+        if path.parent.name != "cli":
+            assert not any("ray_tasks" in name for name in imported_modules(path)), path
 
 
 def test_no_file_grows_past_four_hundred_lines():

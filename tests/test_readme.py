@@ -25,12 +25,20 @@ def test_every_make_target_of_the_readme_exists():
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
+def _source(module):
+    """The text of a command: that of an entry point lies in the package."""
+    own = README.parent / "ncjax" / "cli" / f"{module.rpartition('.')[2]}.py"
+    path = own if own.exists() else README.parent / f"{module.replace('.', '/')}.py"
+    shared = [README.parent / "ncjax" / "cli" / f"{name}.py" for name in ("entry", "config_flag")]
+    return "".join(each.read_text(encoding="utf-8") for each in (path, *shared))
+
+
 def test_every_command_of_the_readme_is_an_entry_point_with_those_flags():
     text = README.read_text(encoding="utf-8")
     commands = re.findall(r"^python -m (experiments\.\w+|tests\.[\w.]+)(.*?)(?:#.*)?$", text, flags=re.MULTILINE)
     assert commands
     for module, arguments in commands:
-        source = (README.parent / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        source = _source(module)
         for flag in re.findall(r"--(\w+)[=\s]", arguments):
             assert re.search(rf'DEFINE_\w+\(\s*"{flag}"', source), f"{module} --{flag}"
 
@@ -40,8 +48,7 @@ def test_every_flag_of_the_page_on_clusters_exists():
     commands = re.findall(r"python -m (experiments\.\w+)([^\n]*)", text)
     assert len(commands) > 5
     for module, arguments in commands:
-        names = (module.replace(".", "/"), "experiments/launch")
-        source = "".join((README.parent / f"{name}.py").read_text(encoding="utf-8") for name in names)
+        source = _source(module)
         for flag in re.findall(r" --(\w+)\b(?!\.)", arguments):
             assert re.search(rf'DEFINE_\w+\(\s*"{flag}"', source), f"{module} --{flag}"
 

@@ -8,7 +8,7 @@ import time
 
 from ml_collections import config_flags
 
-from experiments import launch
+from ncjax.cli import entry as launch
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "File of the experiment.")
 _BEGAN = time.perf_counter()
@@ -17,7 +17,7 @@ _BEGAN = time.perf_counter()
 def main() -> None:
     """Prepares the first group of the sweep's runs and takes one step; the last line is the JSON."""
     from experiments.benchmarks.pipeline import first_group
-    from ncjax.sweep.environment import count_compilations
+    from ncjax.sweep.workdir.environment import count_compilations
 
     with count_compilations() as compilations:
         group = first_group(CONFIG.value)

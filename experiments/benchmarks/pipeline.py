@@ -7,10 +7,10 @@ import jax
 import ml_collections
 import numpy as np
 
-from ncjax import data, training
-from ncjax.sweep.config import read_config
-from ncjax.sweep.grid import groups
-from ncjax.sweep.program import (
+from ncjax import data, measurement, training
+from ncjax.sweep.plan.config import read_config
+from ncjax.sweep.plan.grid import groups
+from ncjax.sweep.program.group_program import (
     ProgramSpec,
     advance_group,
     init_group,
@@ -84,7 +84,7 @@ def first_group(config: ml_collections.ConfigDict) -> Pipeline:
     runs = groups(plan.runs)[0]
     spec = ProgramSpec(
         train=runs[0].train_spec(dataset.train.num_classes, **plan.train),
-        measure=training.MeasureSpec(
+        measure=measurement.MeasureSpec(
             **{
                 **vars(plan.measure),
                 "target_classes": 0 if dataset.target is None else dataset.target.num_classes,

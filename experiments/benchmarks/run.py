@@ -24,7 +24,7 @@ from experiments.benchmarks import (
 from experiments.benchmarks.case import Case, Options
 from experiments.benchmarks.ceiling import Ceiling, measure_ceiling
 from experiments.benchmarks.table import quantity, show_case, summary, to_json
-from ncjax.sweep.environment import environment
+from ncjax.sweep.workdir.environment import environment
 
 Suite = Callable[[Options, Ceiling], Iterator[Case]]
 

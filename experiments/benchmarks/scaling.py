@@ -131,7 +131,7 @@ def _report(samples: int, dim: int, classes: int) -> Callable[[], Any]:
 
 def _draw(curves: list[tuple[str, list[int], list[Timing]]], folder: Path) -> None:
     """One panel a curve, both axes logarithmic, with the line of linear growth through its last point."""
-    from ncjax.report.style import house_style, panels
+    from ncjax.report.figures.style import house_style, panels
 
     with house_style():
         figure, axes = panels(1, len(curves))

@@ -5,24 +5,22 @@ A new claim is one new file with a `Claim` and one line in `CLAIMS`.
 
 import pandas as pd
 
-from ncjax.claims import (
-    cascade,
-    coarse_to_fine,
-    complexity_and_collapse,
-    complexity_and_transfer,
-    complexity_estimators,
-    complexity_penalty,
-    error_bound,
-    flatness_and_complexity,
-    sample_size,
-    train_and_test_collapse,
-    weak_and_strong_collapse,
-)
 from ncjax.claims.association import Relation, association_findings, axis_findings, axis_name
 from ncjax.claims.bootstrap import LEVEL, RESAMPLES, Interval, bootstrap_interval, resampled_weights
-from ncjax.claims.cascade import layer_taps
 from ncjax.claims.claim import SAME, Claim, Headline
 from ncjax.claims.evidence import mean_finding, missing_columns
+from ncjax.claims.gc_paper import a1_complexity_and_collapse as complexity_and_collapse
+from ncjax.claims.gc_paper import a2_complexity_penalty as complexity_penalty
+from ncjax.claims.gc_paper import a3_complexity_estimators as complexity_estimators
+from ncjax.claims.gc_paper import a4_error_bound as error_bound
+from ncjax.claims.gc_paper import a5_complexity_and_transfer as complexity_and_transfer
+from ncjax.claims.gc_paper import a6_flatness_and_complexity as flatness_and_complexity
+from ncjax.claims.limits_paper import b1_train_and_test_collapse as train_and_test_collapse
+from ncjax.claims.limits_paper import b2_weak_and_strong_collapse as weak_and_strong_collapse
+from ncjax.claims.limits_paper import b3_sample_size as sample_size
+from ncjax.claims.limits_paper import b4_coarse_to_fine as coarse_to_fine
+from ncjax.claims.limits_paper import b5_cascade as cascade
+from ncjax.claims.limits_paper.b5_cascade import layer_taps
 from ncjax.claims.moments import Moment, at_moment
 from ncjax.claims.rank_correlation import partial_spearman, spearman
 from ncjax.claims.runs import (

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from ncjax.models.convolutions import Lowering, convolution
+from ncjax.cpu_convolution import Lowering, convolution
 
 Norm = Literal["none", "batch", "group"]
 Taps = dict[str, Array]

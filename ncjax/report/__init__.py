@@ -1,15 +1,15 @@
 """Figures, the claims table for a terminal and the report page.
 
-A new figure is one new file with a `Plate` and one line in `ncjax.report.write.PLATES`.
+A new figure is one new file with a `Plate` and one line in `ncjax.report.pages.report.PLATES`.
 """
 
-from ncjax.report.compare import write_comparison
-from ncjax.report.page import Illustration, render_page, run_table
-from ncjax.report.results_pages import SweepResults, index_page, sweep_page, verdict_matrix, verdict_table
-from ncjax.report.style import Plate, house_style, panels, save
-from ncjax.report.terminal import claims_text
-from ncjax.report.workdirs import SweepState, read_descriptions, read_states, read_tables
-from ncjax.report.write import PLATES, Report, illustrate, write_report
+from ncjax.report.figures.style import Plate, house_style, panels, save
+from ncjax.report.pages.comparison import write_comparison
+from ncjax.report.pages.page import Illustration, render_page, run_table
+from ncjax.report.pages.report import PLATES, Report, illustrate, write_report
+from ncjax.report.pages.results_pages import SweepResults, index_page, sweep_page, verdict_matrix, verdict_table
+from ncjax.report.pages.sources import SweepState, read_descriptions, read_states, read_tables
+from ncjax.report.pages.terminal import claims_text
 
 __all__ = [
     "PLATES",

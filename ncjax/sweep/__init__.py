@@ -1,13 +1,14 @@
 """Sweeps: a grid of runs, advanced by compiled programs, measured into one results table."""
 
-from ncjax.sweep.axes import AXES
-from ncjax.sweep.checkpoints import GroupCheckpoints
-from ncjax.sweep.config import SWEEP_AXES, SweepPlan, default_config, read_config
-from ncjax.sweep.environment import count_compilations, environment, peak_memory_bytes
-from ncjax.sweep.grid import Run, expand, groups, swept_axes
-from ncjax.sweep.ledger import Ledger, read_ledger
-from ncjax.sweep.local import call_in_words, run_sweep
-from ncjax.sweep.program import (
+from ncjax.results import read_table
+from ncjax.sweep.launch.local import call_in_words, run_sweep
+from ncjax.sweep.launch.signals import STOPPED, SweepStopped
+from ncjax.sweep.launch.trained_runs import TrainedRun, read_run, read_runs
+from ncjax.sweep.plan.axes import AXES
+from ncjax.sweep.plan.config import SWEEP_AXES, SweepPlan, default_config, read_config
+from ncjax.sweep.plan.grid import Run, expand, groups, swept_axes
+from ncjax.sweep.plan.measuring_times import checkpoint_steps
+from ncjax.sweep.program.group_program import (
     ProgramSpec,
     advance_group,
     init_group,
@@ -17,11 +18,10 @@ from ncjax.sweep.program import (
     resolve_sharing,
     stack_runs,
 )
-from ncjax.sweep.results import append_rows, keep_rows, read_rows, read_table
-from ncjax.sweep.schedule import checkpoint_steps
-from ncjax.sweep.signals import STOPPED, SweepStopped
-from ncjax.sweep.states import TrainedRun, read_run, read_runs
-from ncjax.sweep.workdir import check_workdir, claim_workdir, is_running
+from ncjax.sweep.workdir.checkpoints import GroupCheckpoints
+from ncjax.sweep.workdir.directory import check_workdir, claim_workdir, is_running
+from ncjax.sweep.workdir.environment import count_compilations, environment, peak_memory_bytes
+from ncjax.sweep.workdir.ledger import Ledger, read_ledger
 
 __all__ = [
     "AXES",
@@ -35,7 +35,6 @@ __all__ = [
     "SweepStopped",
     "TrainedRun",
     "advance_group",
-    "append_rows",
     "call_in_words",
     "check_workdir",
     "checkpoint_steps",
@@ -47,12 +46,10 @@ __all__ = [
     "groups",
     "init_group",
     "is_running",
-    "keep_rows",
     "make_mesh",
     "peak_memory_bytes",
     "read_config",
     "read_ledger",
-    "read_rows",
     "read_run",
     "read_runs",
     "read_table",

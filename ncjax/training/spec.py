@@ -5,7 +5,7 @@ from typing import Literal
 
 from ncjax.data import Augmentation
 from ncjax.models import ModelSpec
-from ncjax.training.schedules import Schedule
+from ncjax.training.learning_rates import Schedule
 
 Loss = Literal["cross_entropy", "mse"]
 Optimizer = Literal["sgd", "adam", "adamw"]

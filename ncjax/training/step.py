@@ -9,12 +9,12 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from ncjax import metrics, models
-from ncjax.training.fine_tune import hold, keep_frozen
+from ncjax.training.fine_tuning import hold, keep_frozen
 from ncjax.training.hyper import Hyper
+from ncjax.training.learning_rates import learning_rate_factor
 from ncjax.training.objective import regularised_loss, sample_losses
 from ncjax.training.optimizers import optimizer
 from ncjax.training.regularisers import squared_gradient_norm, squared_spectral_norms
-from ncjax.training.schedules import learning_rate_factor
 from ncjax.training.spec import TrainSpec
 from ncjax.training.state import RunState
 

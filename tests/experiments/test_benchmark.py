@@ -24,7 +24,7 @@ from experiments.benchmarks import (
 from experiments.benchmarks.case import Case, Options, Target
 from experiments.benchmarks.ceiling import Ceiling, measure_ceiling
 from experiments.benchmarks.run import SUITES, run_suites
-from ncjax.sweep.environment import count_compilations
+from ncjax.sweep.workdir.environment import count_compilations
 
 QUICK = Options(quick=True, repeats=2)
 CEILING = Ceiling(flops=1e9, bytes=1e9, by_library={})

@@ -15,9 +15,10 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
 import jax
 import numpy as np
 
+from ncjax.measurement import MeasureSpec
 from ncjax.models import ModelSpec
 from ncjax.sweep import ProgramSpec, advance_group, init_group, make_mesh, replicate, stack_runs
-from ncjax.training import Hyper, MeasureSpec, TrainSpec, run_inputs
+from ncjax.training import Hyper, TrainSpec, run_inputs
 from tests.small import small_dataset
 
 MESHES = ((1, 1), (2, 1), (4, 1), (8, 1), (1, 2), (1, 4), (1, 8), (2, 4), (4, 2))

@@ -7,9 +7,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from experiments import sweep
-from ncjax.sweep import SweepStopped, hosts
-from ncjax.sweep.memory import TooLarge, agreed_runs
+from ncjax.cli import sweep
+from ncjax.sweep import SweepStopped
+from ncjax.sweep.program import hosts
+from ncjax.sweep.program.memory import TooLarge, agreed_runs
 
 EXPECTED = [
     np.array([-0.0, np.inf, 1e-45], np.float32),

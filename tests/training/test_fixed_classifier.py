@@ -4,7 +4,8 @@ import functools
 import jax
 import numpy as np
 
-from ncjax.training import Hyper, MeasureSpec, measure
+from ncjax.measurement import MeasureSpec, measure
+from ncjax.training import Hyper
 from tests.training.test_run import run, start_of
 
 

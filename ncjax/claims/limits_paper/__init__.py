@@ -1,0 +1,1 @@
+"""Claims of the Limits paper (Hui, Belkin, Nakkiran 2022), one file a claim."""

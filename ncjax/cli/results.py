@@ -1,0 +1,242 @@
+"""Runs the papers' experiments as far as a small machine can, and writes a page for each with its claims and figures.
+
+python -m experiments.results [--experiment=configs/limits_paper/cascade.py:small]... [--runs=DIR] [--pages=DIR2]
+
+Without --experiment it takes every one that has a small variant, and writes an index. A sweep that has come to its end
+under --runs is not run again, one that was interrupted goes on. A file notes.md beside a page is set into it.
+--readme=README.md also writes the table of verdicts between that file's two marks.
+"""
+
+import contextlib
+import difflib
+import json
+import os
+import re
+import runpy
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import flags
+
+from ncjax.cli import entry as launch
+
+EXPERIMENTS = flags.DEFINE_multi_string("experiment", None, "Config and variant; may be given several times.")
+RUNS = flags.DEFINE_string("runs", "runs/results", "Directory that holds a workdir for each sweep.")
+PAGES = flags.DEFINE_string("pages", "runs/results/pages", "Directory for the pages.")
+README = flags.DEFINE_string("readme", None, "File to write the table of verdicts into.")
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKS = ("<!-- results -->", "<!-- end of results -->")
+
+
+class Experiment(NamedTuple):
+    """A variant of a config.
+
+    Attributes:
+        path: of the file, from the root of the project.
+        variant: behind the colon.
+        claims: keys of the claims that it is about.
+      ran: network and data of this variant.
+      setting: networks and data of the file's full settings, which the variant stands in for.
+    """
+
+    path: str
+    variant: str
+    claims: tuple[str, ...]
+    ran: tuple[str, str]
+    setting: tuple[tuple[str, ...], str]
+
+    @property
+    def name(self) -> str:
+        """Of its workdir and its page: a file that is called by its setting says first what ran instead."""
+        stem = Path(self.path).stem
+        name = stem if self.variant == "small" else f"{stem}_{self.variant or 'full'}"
+        if self.variant and self.setting[0][0] in stem:
+            name = f"{'_'.join(self.ran)}_for_{name}".replace("/", "_")
+        return name
+
+    @property
+    def stands_for(self) -> str:
+        """The full setting in words; nothing where it is what ran."""
+        *others, last = self.setting[0]
+        return f"{', '.join(others)}{' and ' * bool(others)}{last} on {self.setting[1]}" if self.variant else ""
+
+    @property
+    def config(self) -> str:
+        """As the flag takes it."""
+        return f"{self.path}:{self.variant}" if self.variant else self.path
+
+
+def main() -> None:
+    """Runs what the flags ask for and writes the pages."""
+    every = list(experiments())
+    asked = [chosen(name, every) for name in EXPERIMENTS.value or ()]
+    readme = Path(README.value) if README.value else None
+    if readme and asked:
+        raise ValueError("--readme: the table of verdicts is of all experiments; expected no --experiment with it")
+    if readme:
+        halves(readme)
+    runs, pages = Path(str(RUNS.value)), Path(str(PAGES.value))
+    offline = asked or [each for each in every if each.variant]
+    shared = (launch.PLATFORM, launch.COMPILATION_CACHE)
+    passed_on = [f"--{flag.name}={flag.value}" for flag in shared if flag.value]
+    results = []
+    for number, experiment in enumerate(offline, 1):
+        print(f"[{number}/{len(offline)}] {experiment.config}", flush=True)
+        run_sweep(experiment, runs / experiment.name, passed_on)
+        results.append(write_page(experiment, runs / experiment.name, pages / experiment.name))
+        print(pages / experiment.name / "README.md", flush=True)
+    if not asked:
+        write_index(results, [each.config for each in every if not each.variant], pages, readme)
+        print(pages / "README.md")
+
+
+def write_index(results: list[Any], waiting: list[str], pages: Path, readme: Path | None) -> None:
+    """Writes the page that leads to the others, and the table of verdicts.
+
+    Args:
+      results: the `ncjax.report.SweepResults` of all.
+      waiting: experiments that have not been run.
+      pages: folder of the pages.
+      readme: file to write the table into, or None.
+    """
+    from ncjax.report import index_page, verdict_table
+
+    (pages / "README.md").write_text(index_page(results, waiting), encoding="utf-8")
+    if readme:
+        before, after = halves(readme)
+        table = verdict_table(results, Path(os.path.relpath(pages, readme.parent)).as_posix() + "/")
+        readme.write_text(f"{before}{MARKS[0]}\n\n{table}\n{MARKS[1]}{after}", encoding="utf-8")
+
+
+def experiments() -> Iterable[Experiment]:
+    """Every config that is about claims: its full settings and the variants that a small machine can run.
+
+    Yields:
+      Those of one file together.
+    """
+    from configs import variants
+
+    for path in sorted((ROOT / "configs").rglob("*.py")):
+        module = runpy.run_path(str(path))
+        if "CLAIMS" in module:
+            full = module["get_config"]()
+            setting = (tuple(full.sweep.model or (full.model.name,)), full.data.name)
+            for variant in ("", *(name for name in module["VARIANTS"] if name in variants.OFFLINE)):
+                config = module["get_config"](variant)
+                ran = (config.model.name, config.data.name)
+                yield Experiment(path.relative_to(ROOT).as_posix(), variant, module["CLAIMS"], ran, setting)
+
+
+def chosen(name: str, every: Iterable[Experiment]) -> Experiment:
+    """The experiment of a name.
+
+    Args:
+      name: file and variant.
+      every: to choose from.
+
+    Returns:
+      The experiment.
+
+    Raises:
+      ValueError: if there is none, naming the nearest.
+    """
+    found = {each.config: each for each in every}
+    if name not in found:
+        near = difflib.get_close_matches(name, found, n=3, cutoff=0.3) or list(found)[:1]
+        raise ValueError(f"--experiment: got {name!r}, expected an experiment about claims, such as {', '.join(near)}")
+    return found[name]
+
+
+def run_sweep(experiment: Experiment, workdir: Path, flags_of_jax: Sequence[str] = ()) -> None:
+    """Runs a sweep to its end in a process of its own, or as far as is missing; ends with it if it ends early.
+
+    Args:
+      experiment: to run.
+      workdir: of the sweep.
+      flags_of_jax: to pass on, such as --platform=cpu.
+    """
+    command = ["-m", "experiments.sweep", f"--config={ROOT / experiment.config}", f"--workdir={workdir.absolute()}"]
+    process = subprocess.Popen([sys.executable, *command, *flags_of_jax], cwd=ROOT)
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        status = _ended(process)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if status:
+        print(f"stopped: {experiment.config} ended with status {status}, as said above", file=sys.stderr)
+        sys.exit(status if status > 0 else 128 - status)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    """The exit status of a process, which gets Ctrl-C too and is given the time to save."""
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
+    """Writes the page and the figures of a sweep.
+
+    Args:
+      experiment: that was run.
+      workdir: of the sweep.
+      page: folder for the page.
+
+    Returns:
+      The `ncjax.report.SweepResults`.
+    """
+    from ncjax.claims import evaluate
+    from ncjax.report import PLATES, SweepResults, illustrate, read_descriptions, read_tables, sweep_page
+
+    table = read_tables([workdir])
+    page.mkdir(parents=True, exist_ok=True)
+    plates = [plate for plate in PLATES if set(plate.claims) & set(experiment.claims)]
+    illustrations, _ = illustrate(table, page, plates)
+    for figure in illustrations:
+        # A page shows the PNG; experiments.report keeps both.
+        figure.image.with_suffix(".pdf").unlink()
+    config, environment, summary = (
+        read_descriptions([workdir], name) for name in ("config.json", "environment.json", "summary.json")
+    )
+    commands = (f"python -m experiments.results --experiment={experiment.config}",)
+    findings = evaluate(table)
+    results = SweepResults(
+        experiment.name, commands, experiment.claims, findings, illustrations, config, environment, summary,
+        experiment.stands_for,
+    )  # fmt: skip
+    notes = page / "notes.md"
+    text = sweep_page(results, notes.read_text(encoding="utf-8") if notes.is_file() else "")
+    (page / "README.md").write_text(text, encoding="utf-8")
+    (page / "claims.json").write_text(
+        json.dumps([each.as_dict() for each in findings], ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
+    return results
+
+
+def halves(readme: Path) -> tuple[str, str]:
+    """What stands before and behind the marks of a file.
+
+    Args:
+      readme: the file.
+
+    Returns:
+      Two texts.
+
+    Raises:
+      ValueError: if it lacks the marks.
+    """
+    found = re.fullmatch(f"(.*){MARKS[0]}.*{MARKS[1]}(.*)", readme.read_text(encoding="utf-8"), re.DOTALL)
+    if not found:
+        raise ValueError(f"--readme: {readme} lacks the lines {MARKS[0]} and {MARKS[1]}, between which the table goes")
+    return found[1], found[2]
+
+
+def start() -> None:
+    """Runs the command."""
+    # The sweeps run in processes of their own, which need the devices.
+    launch.run(main, devices=False)

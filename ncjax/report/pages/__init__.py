@@ -1,0 +1,1 @@
+"""Pages: a sweep's report, the results pages, a comparison, the terminal's table."""

@@ -1,0 +1,250 @@
+"""Results of several sweeps as Markdown, to be kept beside the code: a page a sweep, an index, a table of verdicts."""
+
+import dataclasses
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from ncjax.claims import CLAIMS, LEVEL, RULE, Finding, Moment, Verdict
+from ncjax.report.pages.page import Illustration
+from ncjax.report.pages.terminal import claims_text
+
+_MARKS = {
+    Verdict.SUPPORTED: "✓",
+    Verdict.CONTRADICTED: "✗",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.NOT_APPLICABLE: "",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepResults:
+    """What a sweep that has come to its end says.
+
+    Attributes:
+        name: of its page's folder.
+        commands: that make the results, one a line.
+        claims: keys of the claims that it is about, the first foremost.
+        findings: on every claim.
+        illustrations: the figures of its claims.
+        config: of the sweep, nested.
+        environment: versions and devices, nested.
+        summary: runs, groups and seconds.
+        stands_for: the paper's setting in whose place it ran, in words, or nothing.
+
+    Example:
+        >>> SweepResults("cascade", (), ("B5",), [], [], {"data": {"name": "glyphs"}, "model": {"name": "vgg11",
+        ...              "widths": [8, 16]}}, {}, {}).subject
+        'glyphs, vgg11 (8-16)'
+    """
+
+    name: str
+    commands: tuple[str, ...]
+    claims: tuple[str, ...]
+    findings: Sequence[Finding]
+    illustrations: Sequence[Illustration]
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    summary: dict[str, Any]
+    stands_for: str = ""
+
+    @property
+    def title(self) -> str:
+        """What ran and what it stands in for, after the page's name where that is a question."""
+        network, data = self.config["model"]["name"], self.config["data"]["name"]
+        question = "" if self.name.startswith(network) else f"{self.name}: "
+        return f"{question}{network} on {data}" + (f", in place of {self.stands_for}" if self.stands_for else "")
+
+    @property
+    def subject(self) -> str:
+        """Data and network in a few words."""
+        widths = "-".join(map(str, self.config["model"]["widths"]))
+        network = self.config["model"]["name"] + (f" ({widths})" if widths else "")
+        norm = self.config["model"].get("norm", "standard")
+        if "norm" in _swept(self.config):
+            network += ", norm varied"
+        elif norm != "standard":
+            network += ", no norm" if norm == "none" else f", {norm} norm"
+        return f"{self.config['data']['name']}, {network}"
+
+    def headline(self, claim: str, moment: Moment = Moment.END) -> Finding | None:
+        """The line that speaks for a claim at a moment, if there is one.
+
+        Args:
+            claim: its key.
+            moment: at which runs were compared.
+
+        Returns:
+            The finding.
+        """
+        own = [finding for finding in self.findings if finding.claim == claim]
+        lines = {finding.line for finding in own if finding.headline}
+        return next((finding for finding in own if finding.line in lines and finding.moment == moment), None)
+
+
+def sweep_page(results: SweepResults, notes: str = "") -> str:
+    """The page of one sweep: commands, what ran, the claims that it is about, the figures.
+
+    Args:
+        results: of the sweep; figures are linked by their file names.
+        notes: Markdown to set before the claims.
+
+    Returns:
+        Markdown.
+    """
+    versions = results.environment.get("versions", {})
+    summary = results.summary
+    packages = ", ".join(
+        f"{title} {versions[name]}"
+        for name, title in (("jax", "JAX"), ("flax", "Flax"), ("optax", "optax"), ("numpy", "NumPy"))
+        if name in versions
+    )
+    devices = ", ".join(device.split()[0] for device in results.environment.get("devices", []))
+    cores = results.environment.get("cpu_cores")
+    own = [finding for finding in results.findings if finding.claim in results.claims]
+    ran = (
+        f"{summary['runs']} runs on {results.subject}: {summary['seconds']:.0f} s on {devices}"
+        f"{f' ({cores} cores)' if cores else ''}, of which "
+        f"{summary['compile_seconds']:.0f} s compiled {summary['compilations']} programs. Python "
+        f"{results.environment.get('python', '?')}, {packages}."
+    )
+    lines = [f"# {results.title}", "", "```", *results.commands, "```", "", ran]
+    if notes:
+        lines += ["", notes.strip()]
+    lines += ["", "```", claims_text(own), "```"]
+    for figure in results.illustrations:
+        lines += ["", f"## {figure.title}", "", figure.caption, "", f"![{figure.alt}]({figure.image.name})"]
+    return "\n".join(lines) + "\n"
+
+
+def verdict_table(all_results: Sequence[SweepResults], root: str = "") -> str:
+    """A line for every claim and every sweep that is about it.
+
+    Args:
+        all_results: of the sweeps.
+        root: what links begin with.
+
+    Returns:
+        A Markdown table.
+    """
+    lines = [
+        f"| claim | on | verdict at the end | value [{LEVEL:.0%} interval] | at equal train loss | runs / units | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for claim in CLAIMS:
+        for results in all_results:
+            finding = results.headline(claim.key)
+            if claim.key not in results.claims or finding is None:
+                continue
+            loss = results.headline(claim.key, Moment.LOSS)
+            page = f"{root}{results.name}"
+            figure = next((f.image.name for f in results.illustrations if claim.key in f.claims), None)
+            place = f"; in place of {results.stands_for}" if results.stands_for else ""
+            links = f"[page]({page}/README.md)" + (f", [figure]({page}/{figure})" if figure else "")
+            lines.append(
+                f"| {claim.key} {claim.title} | {results.subject}{place} | **{finding.verdict}** | {finding.line}: "
+                f"{finding.statistic} {_number(finding)} | {_elsewhere(loss)} | {_count(finding)} | {links} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def verdict_matrix(all_results: Sequence[SweepResults], root: str = "") -> str:
+    """Every claim on every sweep: a mark and the statistic where the sweep can speak of the claim.
+
+    Args:
+        all_results: of the sweeps.
+        root: what links begin with.
+
+    Returns:
+        A Markdown table.
+    """
+    keys = [claim.key for claim in CLAIMS]
+    lines = [f"| sweep | {' | '.join(keys)} |", "|---" * (len(keys) + 1) + "|"]
+    for results in all_results:
+        cells = [_cell(results.headline(key)) for key in keys]
+        lines.append(f"| [{results.name}]({root}{results.name}/README.md) | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def index_page(all_results: Sequence[SweepResults], waiting: Sequence[str] = ()) -> str:
+    """The page that leads to the others.
+
+    Args:
+        all_results: of the sweeps.
+        waiting: experiments that are ready and have not been run.
+
+    Returns:
+        Markdown.
+    """
+    text = _HEAD + verdict_table(all_results) + _MATRIX + verdict_matrix(all_results)
+    if waiting:
+        names = "\n".join(f"- `{name}`" for name in waiting)
+        text += f"\n## Ready, not run\n\nThese need their data or an accelerator:\n\n{names}\n"
+    return text
+
+
+def _cell(finding: Finding | None) -> str:
+    if finding is None or finding.verdict is Verdict.NOT_APPLICABLE:
+        return ""
+    return f"{_MARKS[finding.verdict]} {_rounded(finding.value, 2)}"
+
+
+def _number(finding: Finding) -> str:
+    if not math.isfinite(finding.value):
+        return "–"
+    # An interval that ends near zero needs the digit that tells on which side.
+    digits = 3 if min(abs(finding.low), abs(finding.high)) < 0.01 else 2
+    value, low, high = (_rounded(number, digits) for number in (finding.value, finding.low, finding.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _rounded(number: float, digits: int) -> str:
+    text = f"{number:.{digits}f}"
+    return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"
+
+
+def _swept(config: dict[str, Any]) -> set[str]:
+    """Names of the hyper-parameters that a sweep varies."""
+    values: dict[str, set[Any]] = {}
+    for each in (config.get("sweep") or {}, *(config.get("sweeps") or {}).values()):
+        for name, given in each.items():
+            if name not in ("zipped", "points"):
+                values.setdefault(name, set()).update(given or ())
+    return {name for name, given in values.items() if len(given) > 1}
+
+
+def _elsewhere(finding: Finding | None) -> str:
+    if finding is None or not math.isfinite(finding.value):
+        return "–"
+    return f"{finding.verdict}, {_number(finding)}"
+
+
+def _count(finding: Finding) -> str:
+    return f"{finding.runs} / {finding.units} {finding.unit}" if finding.runs else "–"
+
+
+_READING = (
+    f"A verdict follows from the interval alone: {RULE}. Units are what the bootstrap resamples: settings with all "
+    "their seeds where there are five or more, runs otherwise, and then the interval does not speak of other settings."
+)
+_HEAD = f"""# Results
+
+What the claims say on data and networks that fit two CPU cores: small networks, few images, few settings. Read this as
+what the instrument says about these, not as an answer about the papers' own settings. Each line can be made again with
+the command on its page (Fashion-MNIST wants its Debian package, `dataset-fashion-mnist`, and once
+`python -m experiments.prepare_data --dataset=fashion_mnist --source=/usr/share/datasets/fashion-mnist`).
+
+{textwrap.fill(_READING, 119)}
+
+## Each claim on the sweeps that are about it
+
+"""
+_MATRIX = """
+## Every claim on every sweep
+
+✓ supported, ✗ contradicted, ? inconclusive, each with its statistic at the end of training; empty where the sweep lacks
+what the claim needs, or no run reached the terminal phase. A sweep that was not made for a claim may vary too little to
+decide it.
+
+"""

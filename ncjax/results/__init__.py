@@ -1,0 +1,5 @@
+"""The results table: its columns, its rows on disk, and the table as pandas reads it."""
+
+from ncjax.results.rows import FILE_NAME, append_rows, gather_tables, keep_rows, read_rows, read_table
+
+__all__ = ["FILE_NAME", "append_rows", "gather_tables", "keep_rows", "read_rows", "read_table"]

@@ -1,0 +1,1 @@
+"""Running a sweep: the loop over its groups here or by Ray, bucket copies, progress, signals."""

@@ -1,0 +1,1 @@
+"""What to run: options, axes, grid, and when to measure."""

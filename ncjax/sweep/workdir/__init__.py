@@ -1,0 +1,1 @@
+"""The directory of a sweep: lock, ledger, checkpoints, event files, environment, trained runs."""
