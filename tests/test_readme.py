@@ -40,7 +40,7 @@ def test_every_command_of_the_readme_is_an_entry_point_with_those_flags():
     for module, arguments in commands:
         source = _source(module)
         for flag in re.findall(r"--(\w+)[=\s]", arguments):
-            assert re.search(rf'DEFINE_\w+\(\s*"{flag}"', source), f"{module} --{flag}"
+            assert re.search(rf'DEFINE_\w+\(\s*"{flag}"|_NAME = "{flag}"', source), f"{module} --{flag}"
 
 
 def test_every_flag_of_the_page_on_clusters_exists():
@@ -50,7 +50,7 @@ def test_every_flag_of_the_page_on_clusters_exists():
     for module, arguments in commands:
         source = _source(module)
         for flag in re.findall(r" --(\w+)\b(?!\.)", arguments):
-            assert re.search(rf'DEFINE_\w+\(\s*"{flag}"', source), f"{module} --{flag}"
+            assert re.search(rf'DEFINE_\w+\(\s*"{flag}"|_NAME = "{flag}"', source), f"{module} --{flag}"
 
 
 def test_every_relative_link_of_the_readme_leads_to_a_file():
