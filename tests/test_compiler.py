@@ -11,6 +11,7 @@ MAKEFILE = (Path(__file__).resolve().parents[1] / "Makefile").read_text(encoding
 
 def test_the_optimizer_has_been_over_a_program():
     compiled = jax.jit(lambda x: jnp.sin(x) * 2 + 1).lower(jnp.ones(8)).compile().as_text()
+    assert compiled is not None
     assert "fusion" in compiled
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ncjax import metrics
+from ncjax.metrics.jacobian import Method
 
 
 def estimator_errors(
@@ -39,7 +40,8 @@ def estimator_errors(
     row = _entry("exact", exact.mean, exact.num_products)
     for size in sizes:
         size_key = jax.random.fold_in(key, size)
-        for method, most in (("outputs", outputs), ("inputs", inputs), ("probes", outputs)):
+        methods: dict[Method, int] = {"outputs": outputs, "inputs": inputs, "probes": outputs}
+        for method, most in methods.items():
             if size < most:
                 estimate = metrics.geometric_complexity(embed, images, method, num_probes=size, key=size_key)
                 error = jnp.linalg.norm(estimate.per_sample - exact.per_sample) / count

@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import ml_dtypes
@@ -81,7 +83,8 @@ def test_small_floats_are_computed_with_in_single_precision(dtype):
     small = ROWS.astype(dtype)
     stats, expected = FUNCTIONS["class_stats"](small), FUNCTIONS["class_stats"](small.astype(np.float32))
     jax.tree.map(np.testing.assert_array_equal, stats, expected)
-    assert FUNCTIONS["geometric_complexity"](small).mean.dtype == jnp.float32
+    estimate: Any = FUNCTIONS["geometric_complexity"](small)
+    assert estimate.mean.dtype == jnp.float32
 
 
 @pytest.mark.parametrize("number", [np.int64(2), np.uint8(2), jnp.int32(2)])
