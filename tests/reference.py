@@ -177,11 +177,13 @@ def collapsed_features(
     std: float = 1.0,
     offset: float = 0.0,
     span: float = 1.0,
+    spread: float = 1.0,
     imbalance: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Float32 features whose class means have singular values spanning `span` and whose noise has the given std.
 
-    The means have unit root mean square length. Imbalance gives every other class a single sample, and as many samples
+    The means have unit root mean square length. The noise has standard deviations that fall by the factor `spread` from
+    one direction, oblique to all, to the last. Imbalance gives every other class a single sample, and as many samples
     in all. What rounding to float32 does is part of the features.
     """
     rank = min(num_classes - 1, dim)
@@ -196,5 +198,9 @@ def collapsed_features(
         even = num_classes // 2 * 2
         counts[:even:2], counts[1:even:2] = 1, 2 * per_class - 1
     labels = rng.permutation(np.repeat(np.arange(num_classes), counts)).astype(np.int32)
-    features = offset + means[labels] + std / np.sqrt(dim) * rng.normal(size=(len(labels), dim))
+    noise = rng.normal(size=(len(labels), dim))
+    if spread != 1:
+        falling = np.geomspace(1, 1 / spread, dim)
+        noise = noise * (falling / np.sqrt((falling**2).mean())) @ np.linalg.qr(rng.normal(size=(dim, dim)))[0]
+    features = offset + means[labels] + std / np.sqrt(dim) * noise
     return features.astype(np.float32), labels

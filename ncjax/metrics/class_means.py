@@ -1,4 +1,7 @@
-"""Geometry of the class means: centring, pairwise distances, and the inverse of their covariance."""
+"""Geometry of the class means: centring, pairwise distances, and the inverse of their covariance.
+
+All lengths are in the unit of the statistics, `2**stats.exponent`, so that no square leaves the range of its type.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,6 +16,9 @@ from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.compensated import accurate_matmul, divide, sum_rows, two_sum
 from ncjax.metrics.pairs import ONE_BLOCK, block_squares, pair_moments
 
+# Singular values of means that lack a direction, in units of eps times the largest one: what rounding leaves of zero.
+_NO_DIRECTION = 2
+
 highest_matmul = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
@@ -26,12 +32,15 @@ class MeanBasis(NamedTuple):
         scale: [r] singular values of the centred means, 1 where not kept.
         rows: [r, d] directions, orthonormal up to the rounding of a singular value decomposition.
         dual: [r, d] the dual rows, `dual @ rows.T` is the identity.
+        resolved: Whether each direction that is not kept is without a mean to the last digits. If not, it may carry one
+            that is too small to be told.
     """
 
     kept: Bool[Array, " r"]
     scale: Float[Array, " r"]
     rows: Float[Array, "r d"]
     dual: Float[Array, "r d"]
+    resolved: Bool[Array, ""]
 
 
 def present(stats: ClassStats) -> Bool[Array, " C"]:
@@ -119,7 +128,7 @@ def centred_means(stats: ClassStats) -> tuple[Float[Array, "C d"], Float[Array, 
         stats: Statistics by class.
 
     Returns:
-        Two [C, d] arrays whose sum is m_c - m_G.
+        Two [C, d] arrays whose sum is m_c - m_G, in the unit of the statistics.
 
     Example:
         >>> stats = ClassStats.from_batch(jnp.array([[1.0], [4.0]]), jnp.array([0, 1]), num_classes=2)
@@ -133,6 +142,20 @@ def centred_means(stats: ClassStats) -> tuple[Float[Array, "C d"], Float[Array, 
     high, error = two_sum(stats.means, jnp.broadcast_to(-centre, stats.means.shape))
     high, low = two_sum(high, error + (stats.means_low - centre_low[None, :]))
     return jnp.where(there, high, 0), jnp.where(there, low, 0)
+
+
+@jax.jit
+def between_trace(stats: ClassStats) -> Float[Array, ""]:
+    """Mean over classes of |m_c - m_G|^2 in the unit of the statistics. O(C d).
+
+    Args:
+        stats: Statistics by class.
+
+    Returns:
+        A scalar, the trace of the between-class covariance.
+    """
+    high, low = centred_means(stats)
+    return mean_over_classes(stats, jnp.sum((high + low) ** 2, axis=-1))
 
 
 @jax.jit
@@ -154,9 +177,8 @@ def collapsed_to_a_point(stats: ClassStats) -> Float[Array, ""]:
         >>> float(collapsed_to_a_point(stats))
         1.0
     """
-    high, low = centred_means(stats)
-    between = mean_over_classes(stats, jnp.sum((high + low) ** 2, axis=-1))
-    rounding = jnp.finfo(high.dtype).eps ** 2 * mean_over_classes(stats, jnp.sum(stats.means**2, axis=-1))
+    between = between_trace(stats)
+    rounding = jnp.finfo(between.dtype).eps ** 2 * mean_over_classes(stats, jnp.sum(stats.means**2, axis=-1))
     value = (between <= rounding).astype(between.dtype)
     return jnp.where((num_present(stats) >= 2) & ~jnp.isnan(between), value, jnp.nan)
 
@@ -185,7 +207,8 @@ def squared_distances(stats: ClassStats) -> Float[Array, "C C"]:
         stats: Statistics by class.
 
     Returns:
-        [C, C] |m_i - m_j|^2; rows and columns of absent classes mean nothing.
+        [C, C] |m_i - m_j|^2 in the unit of the statistics, `4**stats.exponent`; rows and columns of absent
+        classes mean nothing.
 
     Example:
         >>> stats = ClassStats.from_batch(jnp.array([[1.0], [4.0]]), jnp.array([0, 1]), num_classes=2)
@@ -284,15 +307,16 @@ def mean_basis(stats: ClassStats) -> MeanBasis:
     """
     high, low = centred_means(stats)
     left, singular, _ = jnp.linalg.svd(lax.stop_gradient(high), full_matrices=False)
-    kept = jnp.arange(singular.shape[0]) < max_rank(stats)
+    possible = jnp.arange(singular.shape[0]) < max_rank(stats)
     cutoff = 2 * max(high.shape) ** 0.5 * jnp.finfo(high.dtype).eps
     # A comparison with NaN is false: written this way round, NaN stays and shows.
-    kept = kept & ~(singular <= cutoff * singular[0])
+    kept = possible & ~(singular <= cutoff * singular[0])
+    resolved = ~jnp.any(possible & ~kept & (singular > _NO_DIRECTION * jnp.finfo(high.dtype).eps * singular[0]))
     scale = jnp.where(kept, singular, 1)
     rows = accurate_matmul(jnp.where(kept[:, None], left.T / scale[:, None], 0), high, low)
     gram = highest_matmul(rows, rows.T) + jnp.diag((~kept).astype(rows.dtype))
     dual = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(gram), True), rows)
-    return MeanBasis(kept, scale, rows, dual)
+    return MeanBasis(kept, scale, rows, dual, resolved)
 
 
 def max_rank(stats: ClassStats) -> Float[Array, ""]:
@@ -314,7 +338,7 @@ def within_covariance(stats: ClassStats) -> Float[Array, "d d"]:
         stats: Statistics with a scatter matrix.
 
     Returns:
-        [d, d] matrix.
+        [d, d] matrix, in the unit of the statistics.
 
     Raises:
         ValueError: The statistics were built without a scatter matrix.

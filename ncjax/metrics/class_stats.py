@@ -1,9 +1,8 @@
 """ClassStats: the one sufficient statistic of neural collapse, built in one pass and merged without cancellation."""
 
-from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import jax
@@ -12,14 +11,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_labels, dropped_rows, single_or_better
-from ncjax.metrics.compensated import rounded, two_sum
-
-# Rows of a block. On a CPU what is done with so many stays in the cache; elsewhere a loop of short steps is slow. A
-# running sum of single floats loses about the square root of its length in units of its rounding.
-_CPU_BLOCK, _BLOCK = 1024, 2**16
-# Strips into which a Gram matrix is cut for the sake of its symmetry, each at least so high.
-_STRIPS = 4
-_LEAST_STRIP = 64
+from ncjax.metrics.compensated import rounded, scaled, two_sum
+from ncjax.metrics.moments import least_exponent, moments_by_class, weighted_gram
 
 
 @jax.tree_util.register_dataclass
@@ -32,6 +25,9 @@ class ClassStats:
     squared deviations from the class means, never E|h|^2 - |m|^2, which turns negative at deep collapse; the means keep
     a low-order part for the same reason.
 
+    All moments are in units of `2**exponent`, the second ones in its square. The exponent is 0 where the largest entry
+    of the features lies between 6e-8 and 1e12; beyond, squares would leave the range of single precision.
+
     Attributes:
         counts: [C] number of samples of each class (int32).
         means: [C, d] class means, rounded.
@@ -40,6 +36,7 @@ class ClassStats:
         scatter: [d, d] sum over all samples of (h - m_y)(h - m_y)^T, or None where it was not asked for.
         dropped: Number of samples left out because their label was out of range (int32). Under a trace no label can be
             looked at, so look here; elsewhere such a label is an error and this is 0.
+        exponent: The unit of the moments is 2 to this power, a multiple of 64 (int32).
 
     Source: Chan, Golub, LeVeque, "Algorithms for computing the sample variance" (1983), equation 2.1.
 
@@ -58,6 +55,7 @@ class ClassStats:
     within: Any
     scatter: Any
     dropped: Any
+    exponent: Any
 
     @classmethod
     def empty(cls, num_classes: int, dim: int, scatter: bool = True, dtype: Any = jnp.float32) -> "ClassStats":
@@ -86,6 +84,7 @@ class ClassStats:
             within=zeros(num_classes),
             scatter=zeros((dim, dim)) if scatter else None,
             dropped=jnp.zeros((), jnp.int32),
+            exponent=jnp.array(least_exponent(dtype), jnp.int32),
         )
 
     @classmethod
@@ -123,7 +122,11 @@ class ClassStats:
         num_classes = as_count("num_classes", num_classes)
         own = as_labels(labels, rows, num_classes, mask)
         dropped = jnp.sum(dropped_rows(labels, num_classes, mask), dtype=jnp.int32)
-        return cls(**_moments(features, own, num_classes, scatter), dropped=dropped)
+        if rows == 0:
+            return dataclasses.replace(
+                cls.empty(num_classes, features.shape[1], scatter, features.dtype), dropped=dropped
+            )
+        return cls(**moments_by_class(features, own, num_classes, scatter), dropped=dropped)
 
     def merge(self, other: "ClassStats") -> "ClassStats":
         """Statistics of the union of two disjoint sets of samples.
@@ -163,7 +166,10 @@ class ClassStats:
 
     @property
     def variances(self) -> Float[Array, " C"]:
-        """[C] population variance of each class, mean of |h - m_c|^2; zero where a class has no sample."""
+        """[C] population variance of each class, mean of |h - m_c|^2; zero where a class has no sample.
+
+        In the unit of the statistics, `4**exponent`.
+        """
         return self.within / jnp.maximum(self.counts, 1).astype(self.within.dtype)
 
 
@@ -220,6 +226,7 @@ def all_reduce(stats: ClassStats, axis_name: str | tuple[str, ...]) -> ClassStat
         >>> jax.vmap(lambda part: all_reduce(part, "batch"), axis_name="batch")(parts).means[:, 0, 0].tolist()
         [1.5, 1.5]
     """
+    stats = in_unit(stats, lax.pmax(stats.exponent, axis_name))
     dtype = stats.means.dtype
     own = stats.counts.astype(dtype)
     counts = lax.psum(stats.counts, axis_name)
@@ -235,12 +242,43 @@ def all_reduce(stats: ClassStats, axis_name: str | tuple[str, ...]) -> ClassStat
     within = stats.within + own * jnp.sum(deviation**2, axis=-1)
     scatter = None
     if stats.scatter is not None:
-        scatter = lax.psum(stats.scatter + _weighted_gram(deviation, own), axis_name)
-    return ClassStats(counts, high, low, lax.psum(within, axis_name), scatter, lax.psum(stats.dropped, axis_name))
+        scatter = lax.psum(stats.scatter + weighted_gram(deviation, own), axis_name)
+    return ClassStats(
+        counts, high, low, lax.psum(within, axis_name), scatter, lax.psum(stats.dropped, axis_name), stats.exponent
+    )
+
+
+def in_unit(stats: ClassStats, exponent: Int[Array, ""] | int) -> ClassStats:
+    """The same statistics in another unit.
+
+    Args:
+        stats: Statistics by class.
+        exponent: The unit of the result is 2 to this power; 0 gives the unit of the features.
+
+    Returns:
+        The statistics; what leaves the range of their type becomes zero or infinite.
+
+    Example:
+        >>> stats = ClassStats.from_batch(jnp.array([[2.0**50], [-(2.0**50)]]), jnp.array([0, 0]), num_classes=1)
+        >>> int(stats.exponent), float(stats.within[0]), float(in_unit(stats, 0).within[0]) == 2.0**101
+        (64, 7.450580596923828e-09, True)
+    """
+    change = stats.exponent - exponent
+    once = partial(scaled, exponent=change)
+    return dataclasses.replace(
+        stats,
+        means=once(stats.means),
+        means_low=once(stats.means_low),
+        within=once(once(stats.within)),
+        scatter=None if stats.scatter is None else once(once(stats.scatter)),
+        exponent=jnp.asarray(exponent, jnp.int32),
+    )
 
 
 @jax.jit
 def _merged(ours: ClassStats, theirs: ClassStats) -> ClassStats:
+    exponent = jnp.maximum(ours.exponent, theirs.exponent)
+    ours, theirs = in_unit(ours, exponent), in_unit(theirs, exponent)
     dtype = ours.means.dtype
     n, m = ours.counts.astype(dtype), theirs.counts.astype(dtype)
     share = m / jnp.maximum(n + m, 1)
@@ -251,7 +289,7 @@ def _merged(ours: ClassStats, theirs: ClassStats) -> ClassStats:
     weight = n * share
     scatter = None
     if ours.scatter is not None:
-        scatter = ours.scatter + theirs.scatter + _weighted_gram(difference, weight)
+        scatter = ours.scatter + theirs.scatter + weighted_gram(difference, weight)
     # A class that only one side has keeps that side's mean to the last bit.
     only_ours, only_theirs = (theirs.counts == 0)[:, None], (ours.counts == 0)[:, None]
     pick = lambda merged, a, b: jnp.where(only_ours, a, jnp.where(only_theirs, b, merged))  # noqa: E731
@@ -262,107 +300,5 @@ def _merged(ours: ClassStats, theirs: ClassStats) -> ClassStats:
         within=ours.within + theirs.within + weight * jnp.sum(difference**2, axis=-1),
         scatter=scatter,
         dropped=ours.dropped + theirs.dropped,
+        exponent=exponent,
     )
-
-
-@partial(jax.jit, static_argnames=("num_classes", "scatter"))
-def _moments(features: Array, labels: Array, num_classes: int, scatter: bool) -> dict[str, Array | None]:
-    rows = features.shape[0]
-    counted = labels < num_classes
-    counts = jax.ops.segment_sum(counted.astype(jnp.int32), labels, num_classes)
-    n = jnp.maximum(counts, 1).astype(features.dtype)[:, None]
-    if rows == 0:
-        empty = vars(ClassStats.empty(num_classes, features.shape[1], scatter, features.dtype))
-        return {name: leaf for name, leaf in empty.items() if name != "dropped"}
-
-    # Deviations from one sample of the class are exact where collapse is deep, and free of any common offset.
-    first = jax.ops.segment_min(jnp.where(counted, jnp.arange(rows), rows), labels, num_classes)
-    anchor = lax.stop_gradient(jnp.where(counts[:, None] > 0, features[jnp.clip(first, 0, rows - 1)], 0))
-
-    def deviations(part: tuple[Array, Array], shift: Array | None) -> Array:
-        block, block_labels = part
-        own = jnp.minimum(block_labels, num_classes - 1)
-        deviation = block - anchor[own]
-        deviation = deviation if shift is None else deviation - shift[own]
-        return jnp.where((block_labels < num_classes)[:, None], deviation, 0)
-
-    def first_sums(part: tuple[Array, Array]) -> Array:
-        return _class_sums(deviations(part, None), part[1], num_classes)
-
-    shift = _sum_over_blocks(first_sums, features, labels) / n
-
-    def moments(part: tuple[Array, Array]) -> tuple[Array, Array, tuple[Array, ...] | None]:
-        deviation = deviations(part, shift)
-        squares = jax.ops.segment_sum(jnp.sum(deviation**2, axis=-1), part[1], num_classes)
-        return _class_sums(deviation, part[1], num_classes), squares, _gram_strips(deviation) if scatter else None
-
-    # The first sum carries the anchor's own deviation and rounds accordingly; this one is about zero and rounds to
-    # nothing.
-    residual, within, strips = _sum_over_blocks(moments, features, labels)
-    residual = residual / n
-    high, error = two_sum(anchor, shift)
-    high, low = two_sum(high, error + residual)
-    within = jnp.maximum(within - n[:, 0] * jnp.sum(residual**2, axis=-1), 0)
-    return {
-        "counts": counts,
-        "means": high,
-        "means_low": low,
-        "within": within,
-        "scatter": None if strips is None else _join_strips(strips),
-    }
-
-
-def _sum_over_blocks(function: Callable[[tuple[Array, Array]], Any], features: Array, labels: Array) -> Any:
-    """Sum of a function of rows and their labels, a block of rows at a time.
-
-    A block stays in the cache while all is done with it, so the features are read once and nothing of their size is
-    written; and a running sum over few blocks of short sums keeps its digits.
-    """
-    length = min(_CPU_BLOCK if jax.default_backend() == "cpu" else _BLOCK, features.shape[0])
-    whole = features.shape[0] // length * length
-    blocks = (features[:whole].reshape(-1, length, features.shape[1]), labels[:whole].reshape(-1, length))
-    total = function((features[whole:], labels[whole:])) if whole < features.shape[0] else None
-    if total is None:
-        total = function(jax.tree.map(lambda leaf: leaf[0], blocks))
-        blocks = jax.tree.map(lambda leaf: leaf[1:], blocks)
-    if blocks[0].shape[0] == 0:
-        return total
-    return lax.scan(lambda sums, part: (jax.tree.map(jnp.add, sums, function(part)), None), total, blocks)[0]
-
-
-def _class_sums(rows: Float[Array, "n d"], labels: Int[Array, " n"], num_classes: int) -> Float[Array, "C d"]:
-    """Sum the rows of each class.
-
-    On a CPU scattered adds take 4 ms where the product with one-hot labels takes 34 (n=50,000, d=512, C=100; at C=1,000
-    5 and 300 ms). Elsewhere the product: scattered adds there run in no fixed order, and so differ from run to run.
-    """
-    return lax.platform_dependent(
-        rows,
-        labels,
-        cpu=lambda rows, labels: jax.ops.segment_sum(rows, labels, num_classes),
-        default=lambda rows, labels: jnp.matmul(
-            jax.nn.one_hot(labels, num_classes, dtype=rows.dtype, axis=0), rows, precision=lax.Precision.HIGHEST
-        ),
-    )
-
-
-def _gram_strips(rows: Float[Array, "n d"]) -> tuple[Array, ...]:
-    """Gram matrix of the rows as horizontal strips, each from the diagonal on: the rest follows by symmetry."""
-    product = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
-    return tuple(product(rows[:, start:end].T, rows[:, start:]) for start, end in pairwise(_strip_edges(rows.shape[1])))
-
-
-def _join_strips(strips: tuple[Array, ...]) -> Float[Array, "d d"]:
-    dim = strips[0].shape[1]
-    upper = jnp.triu(jnp.concatenate([jnp.pad(strip, ((0, 0), (dim - strip.shape[1], 0))) for strip in strips]))
-    return upper + jnp.triu(upper, 1).T
-
-
-def _strip_edges(dim: int) -> list[int]:
-    """Where the strips of a Gram matrix begin and end; short ones do not pay."""
-    count = max(1, min(_STRIPS, dim // _LEAST_STRIP))
-    return [*range(0, dim // count * count, dim // count), dim]
-
-
-def _weighted_gram(rows: Float[Array, "C d"], weights: Float[Array, " C"]) -> Float[Array, "d d"]:
-    return jnp.matmul((rows * weights[:, None]).T, rows, precision=lax.Precision.HIGHEST)

@@ -6,13 +6,14 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ncjax.metrics.class_means import (
+    MeanBasis,
     between_only,
+    between_trace,
     centred_means,
     distinct_pairs,
     highest_matmul,
     max_rank,
     mean_basis,
-    mean_over_classes,
     mean_over_distances,
     num_present,
     num_samples,
@@ -20,7 +21,14 @@ from ncjax.metrics.class_means import (
     within_covariance,
 )
 from ncjax.metrics.class_stats import ClassStats
+from ncjax.metrics.compensated import product_rounding, scaled
 
+# A measure whose estimated error is a larger share of it than this is not a number.
+_TOLERANCE = 1e-3
+# Rounding in units of eps: of an entry of the scatter matrix relative to the root of the two variances that it belongs
+# to, and of an entry of a class mean relative to the standard deviation there. Sums of n random roundings grow like the
+# root of n; blocks keep n below some thousand.
+_SCATTER_ROUNDING, _MEAN_ROUNDING = 16, 4
 # Steps that take the ridge off the solution in vci: after k of them a direction with eigenvalue x keeps
 # (ridge / (x + ridge))^k of the ridge's effect.
 _REFINEMENTS = 6
@@ -33,11 +41,16 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
     S_B has rank C - 1 at most; its pseudo-inverse is taken on that many directions, by an accurate projection that
     keeps single precision right for class means whose singular values span 1e4. O(C^2 d + C d^2).
 
+    A sum of squares forgets small directions next to large ones: where S_W varies by more than some thousand between
+    the directions that weigh most and those of its largest entries (one sample far from all others does that), single
+    precision has no digits left. The error is estimated along with the value. Double precision reaches further.
+
     Args:
         stats: Statistics with a scatter matrix.
 
     Returns:
-        A scalar without unit; zero at full collapse, not a number with fewer than two classes, or where all class
+        A scalar without unit, right to 1e-3 of itself and mostly to 1e-6; zero at full collapse and where it cannot be
+        told from that. Not a number where it cannot be told so well, with fewer than two classes, or where all class
         means coincide.
 
     Raises:
@@ -54,9 +67,12 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
     """
     covariance = within_covariance(stats)
     basis = mean_basis(stats)
-    projected = jnp.sum(highest_matmul(basis.dual, covariance) * basis.dual, axis=-1)
+    products = highest_matmul(basis.dual, covariance)
+    forms = jnp.sum(products * basis.dual, axis=-1)
     # The C of the definition and the C of the pseudo-inverse cancel.
-    return between_only(stats, jnp.sum(jnp.where(basis.kept, projected / basis.scale**2, 0)))
+    weights = jnp.where(basis.kept, 1 / basis.scale**2, 0)
+    errors = _form_errors(basis, basis.dual, products, jnp.diag(covariance))
+    return between_only(stats, _resolved(basis, jnp.sum(forms * weights), jnp.sum(errors * weights)))
 
 
 def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
@@ -78,7 +94,7 @@ def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
         >>> f"{float(variance_ratio(class_stats(features, labels, num_classes=2))):.4f}"
         '0.2500'
     """
-    return between_only(stats, jnp.sum(stats.within) / num_samples(stats) / between_variance(stats))
+    return between_only(stats, jnp.sum(stats.within) / num_samples(stats) / between_trace(stats))
 
 
 def between_variance(stats: ClassStats) -> Float[Array, ""]:
@@ -95,8 +111,7 @@ def between_variance(stats: ClassStats) -> Float[Array, ""]:
         >>> float(between_variance(class_stats(jnp.array([[2.0], [-2.0]]), jnp.array([0, 1]), num_classes=2)))
         4.0
     """
-    high, low = centred_means(stats)
-    return mean_over_classes(stats, jnp.sum((high + low) ** 2, axis=-1))
+    return _in_feature_units(stats, between_trace(stats))
 
 
 def cdnv_matrix(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Float[Array, "C C"]:
@@ -104,7 +119,7 @@ def cdnv_matrix(stats: ClassStats, distances: Float[Array, "C C"] | None = None)
 
     Args:
         stats: Statistics, with or without a scatter matrix.
-        distances: [C, C] squared distances of the class means, where they are known already.
+        distances: [C, C] `squared_distances` of the class means, where they are known already.
 
     Returns:
         [C, C] symmetric matrix; not a number on the diagonal and where a class has no sample, infinite where two means
@@ -130,7 +145,7 @@ def cdnv(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Flo
 
     Args:
         stats: Statistics, with or without a scatter matrix.
-        distances: [C, C] squared distances of the class means, where they are known already.
+        distances: [C, C] `squared_distances` of the class means, where they are known already.
 
     Returns:
         A scalar without unit; not a number with fewer than two classes, or where all class
@@ -165,8 +180,10 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
         stats: Statistics with a scatter matrix.
 
     Returns:
-        A scalar without unit; zero at full collapse, not a number with fewer than two classes, or where all class
-        means coincide.
+        A scalar without unit, from 0 to 1 and right to 1e-3 of itself; zero at full collapse and where it cannot be
+        told from that. Not a number where it cannot be told so well, which is so where S_W has directions with less
+        than some 1e-5 of its trace that go along with the class means'; with fewer than two classes; or where all
+        class means coincide.
 
     Raises:
         ValueError: The statistics were built without a scatter matrix.
@@ -202,16 +219,63 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
         residual = cross - lax.stop_gradient(highest_matmul(restricted, solution))
         solution = solution + jax.scipy.linalg.cho_solve((factor, True), residual)
     minimiser = basis.dual - outside(solution).T
-    inner = trace * highest_matmul(highest_matmul(minimiser, unit), minimiser.T)
+    products = trace * highest_matmul(minimiser, unit)
+    inner = highest_matmul(products, minimiser.T)
+
+    # Where the residual is above its rounding, the minimum is not reached: S_W has directions too small for the ridge
+    # that are not free of the class means'.
+    residual = cross - highest_matmul(restricted, solution)
+    rounding = _SCATTER_ROUNDING * jnp.finfo(dtype).eps * jnp.sqrt(highest_matmul(minimiser**2, jnp.diag(unit)))
+    reached = jnp.all(jnp.linalg.norm(residual, axis=0) <= rounding)
+    errors = _form_errors(basis, minimiser, products, jnp.diag(covariance))
 
     outer = jnp.where(basis.kept, basis.scale**2 / num_present(stats), 1)
     inner = jnp.where(basis.kept[:, None] & basis.kept[None, :], inner, 0)
     unit_diagonal = 1 / jnp.sqrt(jnp.diag(inner) + outer)
     inner = inner * unit_diagonal[:, None] * unit_diagonal[None, :]
     total = inner + jnp.diag(outer * unit_diagonal**2)
-    uncollapsed = jnp.trace(jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(total), True), inner))
+    factor = jnp.linalg.cholesky(total), True
+    uncollapsed = jnp.trace(jax.scipy.linalg.cho_solve(factor, inner))
+    # The derivative of the trace by the diagonal of `inner`.
+    inverse = jax.scipy.linalg.cho_solve(factor, jnp.eye(len(outer), dtype=dtype))
+    slopes = highest_matmul(inverse**2, outer * unit_diagonal**2) * jnp.where(basis.kept, unit_diagonal**2, 0)
     rank = max_rank(stats)
-    return between_only(stats, (rank - jnp.sum(basis.kept) + uncollapsed) / rank)
+    value = (rank - jnp.sum(basis.kept) + uncollapsed) / rank
+    return between_only(stats, jnp.where(reached, _resolved(basis, value, jnp.sum(slopes * errors) / rank), jnp.nan))
+
+
+def _form_errors(
+    basis: MeanBasis, vectors: Float[Array, "r d"], products: Float[Array, "r d"], variances: Float[Array, " d"]
+) -> Float[Array, " r"]:
+    """Estimated errors of the quadratic forms v^T S_W v, v dual to the directions of the class means.
+
+    Four roundings, each taken as random: of the entries of S_W, which is eps of the root of their two variances and so
+    eps sum_i v_i^2 S_ii in the form; of v, which the class means' own rounding e moves by e/s, in first and in second
+    order; and of the singular value s by which the form is divided. The means round by eps of the standard deviation
+    within classes, and their projection by `product_rounding` of the largest singular value.
+
+    Args:
+        basis: Basis of the class means.
+        vectors: v as rows.
+        products: v^T S_W.
+        variances: Diagonal of S_W.
+    """
+    eps = jnp.finfo(vectors.dtype).eps
+    of_means = (_MEAN_ROUNDING * eps) ** 2 * variances + (product_rounding(vectors.dtype) * jnp.max(basis.scale)) ** 2
+    forms = jnp.sum(products * vectors, axis=-1)
+    squares = vectors**2
+    scatter = _SCATTER_ROUNDING * eps * highest_matmul(squares, variances)
+    first = 2 * jnp.sqrt(highest_matmul(products**2, of_means)) / basis.scale
+    second = jnp.sum(of_means * variances) / basis.scale**2
+    scale = 2 * jnp.abs(forms) * jnp.sqrt(highest_matmul(squares, of_means)) / basis.scale
+    return scatter + first + second + scale
+
+
+def _resolved(basis: MeanBasis, value: Float[Array, ""], error: Float[Array, ""]) -> Float[Array, ""]:
+    """A value that its error leaves right; zero where neither can be told from that; else not a number."""
+    zero = (value <= error) & (error <= _SCATTER_ROUNDING * jnp.finfo(value.dtype).eps)
+    known = jnp.where(error <= _TOLERANCE * value, value, jnp.where(zero, 0, jnp.nan))
+    return jnp.where(basis.resolved, known, jnp.nan)
 
 
 def spectrum_within(stats: ClassStats) -> Float[Array, " d"]:
@@ -232,7 +296,8 @@ def spectrum_within(stats: ClassStats) -> Float[Array, " d"]:
         >>> [f"{float(x):.2f}" for x in spectrum_within(class_stats(features, jnp.array([0, 0, 1, 1]), num_classes=2))]
         ['2.00', '0.50']
     """
-    return jnp.maximum(jnp.linalg.eigvalsh(within_covariance(stats))[::-1], 0)
+    values = jnp.linalg.eigvalsh(within_covariance(stats))[::-1]
+    return _in_feature_units(stats, jnp.maximum(values, 0))
 
 
 def spectrum_between(stats: ClassStats) -> Float[Array, " r"]:
@@ -252,4 +317,8 @@ def spectrum_between(stats: ClassStats) -> Float[Array, " r"]:
     """
     basis = mean_basis(stats)
     squares = basis.scale**2 * jnp.sum(basis.rows**2, axis=-1) / num_present(stats)
-    return jnp.where(basis.kept, squares, 0)
+    return _in_feature_units(stats, jnp.where(basis.kept, squares, 0))
+
+
+def _in_feature_units(stats: ClassStats, squares: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    return scaled(scaled(squares, stats.exponent), stats.exponent)

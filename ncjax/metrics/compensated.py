@@ -5,11 +5,12 @@ on every backend and needs no 64-bit mode.
 """
 
 from math import ceil, log2
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 # Rounding errors of a dot product stay out of sight when every product and every partial sum is exact: slices of so
 # many bits (sign included) that 2 * (bits - 1) + log2(length) fits in the mantissa, and, on accelerators, in the inputs
@@ -99,6 +100,66 @@ def _halves(x: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Float[Ar
     return high, x - high
 
 
+def exponent_of(x: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
+    """Exponents e of numbers above zero, so that `2**(e - 1) <= x < 2**e`, read from their bits.
+
+    Args:
+        x: Floats.
+
+    Returns:
+        Integers; what they say of zero, of numbers so small that they have no full mantissa, and of NaN means nothing.
+
+    Example:
+        >>> exponent_of(jnp.array([0.75, 1.0, 5.0])).tolist()
+        [0, 1, 3]
+    """
+    bits, mantissa, bias = _layout(x.dtype)
+    field = lax.bitcast_convert_type(jnp.abs(x), bits) >> jnp.array(mantissa, bits)
+    return field.astype(jnp.int32) - (bias - 1)
+
+
+def power_of_two(exponent: Int[Array, "*shape"], dtype: Any) -> Float[Array, "*shape"]:
+    """Exact powers of two.
+
+    Args:
+        exponent: Integers, cut off at the exponents that full mantissas have: -126 and 127 in single precision.
+        dtype: Float type of the result.
+
+    Returns:
+        `2**exponent`.
+
+    Example:
+        >>> power_of_two(jnp.array([-2, 3]), jnp.float32).tolist()
+        [0.25, 8.0]
+    """
+    bits, mantissa, bias = _layout(dtype)
+    field = (jnp.clip(exponent, 1 - bias, bias) + bias).astype(bits) << jnp.array(mantissa, bits)
+    return lax.bitcast_convert_type(field, dtype)
+
+
+def scaled(x: Float[Array, "*shape"], exponent: Int[Array, ""]) -> Float[Array, "*shape"]:
+    """Numbers times a power of two, which costs no digit unless they leave the range of their type.
+
+    Args:
+        x: Floats.
+        exponent: An even integer; the power itself may lie outside the range of the type.
+
+    Returns:
+        `x * 2**exponent`.
+
+    Example:
+        >>> scaled(jnp.array([2.0**-100]), jnp.array(128)).tolist()
+        [268435456.0]
+    """
+    half = power_of_two(exponent // 2, x.dtype)
+    return x * half * half
+
+
+def _layout(dtype: Any) -> tuple[Any, int, int]:
+    """Unsigned integers as wide as a float type, the bits of its mantissa and the bias of its exponent."""
+    return (jnp.uint32, 23, 127) if jnp.dtype(dtype) == jnp.float32 else (jnp.uint64, 52, 1023)
+
+
 def divide(
     high: Float[Array, "*shape"], low: Float[Array, "*shape"], divisor: Float[Array, ""]
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
@@ -154,8 +215,7 @@ def _slices(
     """Cut numbers into `count` slices of `bits` bits, on a grid that all entries along `axis` share."""
     # The next power of two above the largest entry; the clamp keeps a row of zeros from dividing by zero.
     largest = jnp.maximum(jnp.max(jnp.abs(x), axis=axis, keepdims=True), _SMALLEST)
-    _, exponent = jnp.frexp(largest)
-    scale = jnp.ldexp(jnp.ones_like(largest), exponent)
+    scale = power_of_two(exponent_of(largest), x.dtype)
     parts, rest = [], x / scale
     for k in range(1, count + 1):
         grid = 2.0 ** (bits * k - 1)
@@ -208,6 +268,18 @@ def accurate_matmul(
                 total, lost = two_sum(total, _product(left_slice, right_slices[order - i]))
                 error = error + lost
     return total + error
+
+
+def product_rounding(dtype: Any) -> float:
+    """Error of `accurate_matmul` relative to its largest terms, with a margin of two.
+
+    Args:
+        dtype: Float type of the factors.
+
+    Returns:
+        A number.
+    """
+    return 2.0**-33 if jnp.dtype(dtype) == jnp.float32 else 4 * float(jnp.finfo(dtype).eps)
 
 
 @accurate_matmul.defjvp

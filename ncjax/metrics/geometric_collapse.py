@@ -16,8 +16,9 @@ from ncjax.metrics.class_means import (
     mean_over_distances,
     num_present,
 )
-from ncjax.metrics.class_stats import ClassStats
+from ncjax.metrics.class_stats import ClassStats, in_unit
 from ncjax.metrics.collapse import cdnv
+from ncjax.metrics.compensated import scaled
 
 
 class Chain(NamedTuple):
@@ -43,7 +44,7 @@ def geometric_collapse_tight(
         stats: Statistics of the embedding by class.
         class_complexity: [C] geometric complexity over each class, as `class_mean_complexity` gives it; a class where
             it is not a number, or that has no sample, takes part in no mean.
-        distances: [C, C] squared distances of the class means, where they are known already.
+        distances: [C, C] `squared_distances` of the class means, where they are known already.
 
     Returns:
         A scalar in inverse squared input units; not a number with fewer than two classes, or where all class
@@ -64,7 +65,7 @@ def geometric_collapse_tight(
     if complexity.shape != (stats.num_classes,):
         raise ValueError(f"class_complexity must have shape ({stats.num_classes},), got {complexity.shape}")
     known = ~jnp.isnan(complexity)
-    complexity = jnp.where(known, complexity, 0).astype(stats.means.dtype)
+    complexity = _in_unit(stats, jnp.where(known, complexity, 0))
     there = replace(stats, counts=jnp.where(known, stats.counts, 0))
 
     def terms(own: Array, other: Array, squares: Array) -> Array:
@@ -81,7 +82,7 @@ def geometric_collapse_pooled(
     Args:
         stats: Statistics of the embedding by class.
         complexity: Geometric complexity of the embedding.
-        distances: [C, C] squared distances of the class means, where they are known already.
+        distances: [C, C] `squared_distances` of the class means, where they are known already.
 
     Returns:
         A scalar in inverse squared input units; not a number with fewer than two classes, or where all class
@@ -96,7 +97,12 @@ def geometric_collapse_pooled(
         1.0
     """
     mean = mean_over_distances(stats, centred_means(stats), (), lambda _own, _other, squares: 1 / squares, distances)
-    return between_only(stats, jnp.asarray(complexity, mean.dtype) * mean * num_present(stats) / 2)
+    return between_only(stats, _in_unit(stats, complexity) * mean * num_present(stats) / 2)
+
+
+def _in_unit(stats: ClassStats, complexity: ArrayLike | float | int) -> Array:
+    """Complexity of the embedding in the unit of the statistics, as squares of it are."""
+    return scaled(scaled(jnp.asarray(complexity, stats.means.dtype), -stats.exponent), -stats.exponent)
 
 
 def chain(
@@ -171,6 +177,7 @@ def poincare_lower_bound(
     stats = ClassStats.from_batch(
         rows, jnp.minimum(labels, num_classes - 1), num_classes, labels < num_classes, scatter=False
     )
+    stats = in_unit(stats, 0)
     own = jnp.minimum(labels, num_classes - 1)
     deviations = jnp.where((labels < num_classes)[:, None], (rows - stats.means[own]) - stats.means_low[own], 0)
     counts = jnp.maximum(stats.counts, 1).astype(rows.dtype)

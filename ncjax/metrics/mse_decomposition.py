@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ncjax.metrics.arrays import ArrayLike, as_float
 from ncjax.metrics.class_means import highest_matmul, num_samples, within_covariance
-from ncjax.metrics.class_stats import ClassStats
+from ncjax.metrics.class_stats import ClassStats, in_unit
 from ncjax.metrics.simplex import check_kernel
 
 
@@ -59,6 +59,7 @@ def mse_decomposition(
         >>> max(float(abs(part)) for part in parts) < 1e-6
         True
     """
+    stats = in_unit(stats, 0)
     weights = check_kernel(stats, kernel).T
     offset = as_float("bias", bias, ndim=1).astype(weights.dtype)
     if offset.shape != (stats.num_classes,):

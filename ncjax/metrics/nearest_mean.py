@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Integer
 from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, as_mask
 from ncjax.metrics.class_means import (
     between_only,
+    between_trace,
     centred_means,
     highest_matmul,
     known_distances,
@@ -18,8 +19,7 @@ from ncjax.metrics.class_means import (
     present,
 )
 from ncjax.metrics.class_stats import ClassStats
-from ncjax.metrics.collapse import between_variance
-from ncjax.metrics.compensated import two_sum
+from ncjax.metrics.compensated import scaled, two_sum
 from ncjax.metrics.pairs import ONE_BLOCK
 from ncjax.metrics.simplex import check_kernel
 
@@ -43,7 +43,7 @@ def nearest_class_mean(
     Args:
         stats: Statistics that hold the class means.
         features: [n, d] floats.
-        distances: [C, C] squared distances of the class means, where they are known already.
+        distances: [C, C] `squared_distances` of the class means, where they are known already.
 
     Returns:
         [n] classes, never an absent one, and [n] squared distances.
@@ -58,7 +58,14 @@ def nearest_class_mean(
         >>> classes.tolist(), squares.tolist()
         ([0, 1], [1.0, 4.0])
     """
-    features = _check_features(stats, features)
+    classes, squares = _nearest(stats, _in_unit(stats, features), distances)
+    return classes, scaled(scaled(squares, stats.exponent), stats.exponent)
+
+
+def _nearest(
+    stats: ClassStats, features: Float[Array, "n d"], distances: Float[Array, "C C"] | None
+) -> tuple[Int[Array, " n"], Float[Array, " n"]]:
+    """As `nearest_class_mean`, features and squared distances in the unit of the statistics."""
     distances = known_distances(stats) if distances is None else distances
     high, low = centred_means(stats)
     means = high + low
@@ -110,7 +117,8 @@ def ncc_error(
         nearest: [n] classes with the nearest mean, where they are known already.
 
     Returns:
-        A scalar from 0 to 1. Samples of a class without a mean do not count.
+        A scalar from 0 to 1; not a number where a sample that counts or a class mean is not finite. Samples of a class
+        without a mean do not count.
 
     Raises:
         ValueError: A shape or a concrete label does not fit.
@@ -123,10 +131,10 @@ def ncc_error(
         >>> float(ncc_error(stats, jnp.array([[1.0], [4.0]]), jnp.array([0, 1])))
         0.5
     """
-    features = _check_features(stats, features)
+    features = _in_unit(stats, features)
     own, counted = _own_classes(stats, labels, features.shape[0], mask)
-    nearest = nearest_class_mean(stats, features)[0] if nearest is None else nearest
-    return _masked_mean((nearest != own).astype(features.dtype), counted)
+    nearest = _nearest(stats, features, None)[0] if nearest is None else nearest
+    return _masked_mean(_where_known(stats, features, nearest != own), counted)
 
 
 def held_out_report(
@@ -134,7 +142,7 @@ def held_out_report(
     features: Float[ArrayLike, "n d"],
     labels: Integer[ArrayLike, " n"],
     mask: Bool[ArrayLike, " n"] | None = None,
-    nearest: tuple[Int[Array, " n"], Float[Array, " n"]] | None = None,
+    nearest: Int[Array, " n"] | None = None,
 ) -> dict[str, Float[Array, ""]]:
     """Collapse of held-out features onto the train set's class means. O(n C d).
 
@@ -143,7 +151,7 @@ def held_out_report(
         features: [n, d] floats of the held-out split.
         labels: [n] integers from 0 to C - 1.
         mask: [n] booleans; rows where it is false do not count.
-        nearest: What `nearest_class_mean` returns, where it is known already.
+        nearest: [n] classes with the nearest mean, where they are known already.
 
     Returns:
         `strong_variance`, the mean of |h - m_y|^2 over tr S_B of the train set (small under strong collapse, onto the
@@ -163,17 +171,23 @@ def held_out_report(
         >>> {name: float(x) for name, x in held_out_report(stats, jnp.array([[1.0], [1.0]]), jnp.array([0, 1])).items()}
         {'strong_variance': 2.0, 'weak_variance': 0.0, 'ncc_error': 0.5}
     """
-    features = _check_features(stats, features)
+    features = _in_unit(stats, features)
     own, counted = _own_classes(stats, labels, features.shape[0], mask)
-    classes, weak = nearest_class_mean(stats, features) if nearest is None else nearest
-    strong = lax.map(
-        lambda row: jnp.sum(_deviation(stats, *row) ** 2), (features, own), batch_size=max(1, min(_ROWS, own.shape[0]))
-    )
-    between = between_only(stats, between_variance(stats))
+    nearest = _nearest(stats, features, None)[0] if nearest is None else nearest
+
+    def mean_square(classes: Array) -> Array:
+        squares = lax.map(
+            lambda row: jnp.sum(_deviation(stats, *row) ** 2),
+            (features, classes),
+            batch_size=max(1, min(_ROWS, own.shape[0])),
+        )
+        return _masked_mean(_where_known(stats, features, squares), counted)
+
+    between = between_only(stats, between_trace(stats))
     return {
-        "strong_variance": _masked_mean(strong, counted) / between,
-        "weak_variance": _masked_mean(weak, counted) / between,
-        "ncc_error": _masked_mean((classes != own).astype(features.dtype), counted),
+        "strong_variance": mean_square(own) / between,
+        "weak_variance": mean_square(nearest) / between,
+        "ncc_error": _masked_mean(_where_known(stats, features, nearest != own), counted),
     }
 
 
@@ -196,7 +210,8 @@ def nc4(
         nearest: [n] classes with the nearest mean, where they are known already.
 
     Returns:
-        A scalar from 0 to 1. Only classes that have a sample can be named.
+        A scalar from 0 to 1; not a number where a sample that counts, a class mean or the classifier is not. Only
+        classes that have a sample can be named.
 
     Raises:
         ValueError: A shape does not fit.
@@ -212,11 +227,14 @@ def nc4(
         >>> float(nc4(stats, jnp.array([[-1.0, 1.0]]), jnp.array([9.0, 0.0]), features))
         0.5
     """
-    features = _check_features(stats, features)
+    named = classify(stats, kernel, bias, features)
+    features = _in_unit(stats, features)
     counted = as_mask(mask, features.shape[0])
-    nearest = nearest_class_mean(stats, features)[0] if nearest is None else nearest
-    disagree = classify(stats, kernel, bias, features) != nearest
-    return _masked_mean(disagree.astype(features.dtype), counted)
+    nearest = _nearest(stats, features, None)[0] if nearest is None else nearest
+    values = _where_known(stats, features, named != nearest)
+    for weights in (kernel,) if bias is None else (kernel, bias):
+        values = jnp.where(jnp.any(jnp.isnan(jnp.asarray(weights))), jnp.nan, values)
+    return _masked_mean(values, counted)
 
 
 def classify(
@@ -325,6 +343,16 @@ def _check_features(stats: ClassStats, features: ArrayLike) -> Float[Array, "n d
     if array.shape[1] != stats.dim:
         raise ValueError(f"features must have {stats.dim} columns to fit the statistics, got shape {array.shape}")
     return array.astype(stats.means.dtype)
+
+
+def _in_unit(stats: ClassStats, features: ArrayLike) -> Float[Array, "n d"]:
+    return scaled(_check_features(stats, features), -stats.exponent)
+
+
+def _where_known(stats: ClassStats, features: Float[Array, "n d"], values: Array) -> Float[Array, " n"]:
+    """One value a row, not a number where the row is not finite or a class mean is not: nothing is nearest there."""
+    known = jnp.all(jnp.isfinite(features), axis=-1) & jnp.all(jnp.isfinite(stats.means))
+    return jnp.where(known, values.astype(features.dtype), jnp.nan)
 
 
 def _own_classes(

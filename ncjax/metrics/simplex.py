@@ -20,7 +20,17 @@ from ncjax.metrics.class_means import (
     present,
 )
 from ncjax.metrics.class_stats import ClassStats
-from ncjax.metrics.compensated import block_gram, divide, gram, gram_slices, row_squares, two_product, two_sum
+from ncjax.metrics.compensated import (
+    block_gram,
+    divide,
+    exponent_of,
+    gram,
+    gram_slices,
+    power_of_two,
+    row_squares,
+    two_product,
+    two_sum,
+)
 from ncjax.metrics.pairs import ONE_BLOCK, pair_moments
 
 
@@ -47,7 +57,7 @@ def nc2_equinorm(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = Non
     """
     excess = _relative_lengths(*_squared_lengths(stats, kernel))[1]
     mean = mean_over_classes(stats, excess)
-    return jnp.sqrt(mean_over_classes(stats, (excess - mean) ** 2)) / (1 + mean)
+    return _root(mean_over_classes(stats, (excess - mean) ** 2)) / (1 + mean)
 
 
 def nc2_equiangularity(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
@@ -74,9 +84,9 @@ def nc2_equiangularity(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None
         True
     """
     if stats.num_classes > ONE_BLOCK:
-        return jnp.sqrt(_excess_moments(stats, kernel)[1])
+        return _root(_excess_moments(stats, kernel)[1])
     excess = _excess_cosines(stats, kernel)
-    return jnp.sqrt(pair_mean(stats, (excess - pair_mean(stats, excess)) ** 2))
+    return _root(pair_mean(stats, (excess - pair_mean(stats, excess)) ** 2))
 
 
 def nc2_maxangle(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
@@ -145,7 +155,7 @@ def nc2_etf(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) ->
     rest, more = two_sum(rest, jnp.broadcast_to(entry, rest.shape))
     rest = jnp.where((there[:, None] * there[None, :]) > 0, rest + (lost + more + low + entry_low), 0)
     correction = jnp.sum(rest * frame) / (count - 1)
-    return jnp.sqrt(_angle_gap((along + correction) * jnp.sqrt(count - 1), jnp.linalg.norm(rest - correction * frame)))
+    return _root(_angle_gap((along + correction) * jnp.sqrt(count - 1), jnp.sum((rest - correction * frame) ** 2)))
 
 
 def nc3(stats: ClassStats, kernel: Float[ArrayLike, "d C"]) -> Float[Array, ""]:
@@ -177,7 +187,7 @@ def nc3(stats: ClassStats, kernel: Float[ArrayLike, "d C"]) -> Float[Array, ""]:
     rest, more = two_sum(columns, -product)
     rest = rest + (more - lost - along * low)
     correction = jnp.sum(rest * means) / length**2
-    return _angle_gap((along + correction) * length, jnp.linalg.norm(rest - correction * means))
+    return _angle_gap((along + correction) * length, jnp.sum((rest - correction * means) ** 2))
 
 
 def hyperspherical_uniformity(
@@ -212,7 +222,7 @@ def hyperspherical_uniformity(
     if energy not in ("log", "inverse"):
         raise ValueError(f'energy must be "log" or "inverse", got {energy!r}')
     high, low = _vectors(stats, kernel)
-    lengths = jnp.linalg.norm(high, axis=-1, keepdims=True)
+    lengths = _root(jnp.sum(high**2, axis=-1, keepdims=True))
     unit = (high + low) / jnp.where(lengths > 0, lengths, 1)
     # By differences: of close directions 2 - 2 cos keeps few digits.
 
@@ -230,8 +240,7 @@ def _vectors(stats: ClassStats, kernel: ArrayLike | None = None) -> tuple[Float[
         high = jnp.where(present(stats)[:, None], check_kernel(stats, kernel).T, 0)
         low = jnp.zeros_like(high)
     # A power of two costs no digit, and keeps squares of squares in range.
-    _, exponent = jnp.frexp(lax.stop_gradient(jnp.max(jnp.abs(high))))
-    unit = jnp.ldexp(jnp.ones((), high.dtype), -exponent)
+    unit = power_of_two(-exponent_of(lax.stop_gradient(jnp.max(jnp.abs(high)))), high.dtype)
     return high * unit, low * unit
 
 
@@ -254,7 +263,7 @@ def _relative_lengths(
     """Square of the largest length, and how far above one each length divided by it is, from a pair of squares."""
     largest = jnp.max(squares)
     excess = ((squares - largest) + low) / largest
-    return largest, excess / (1 + jnp.sqrt(jnp.maximum(1 + excess, 0)))
+    return largest, excess / (1 + _root(1 + excess))
 
 
 @jax.jit
@@ -325,7 +334,7 @@ def _etf_of_many(stats: ClassStats, kernel: ArrayLike | None) -> Float[Array, ""
     correction = (jnp.sum(diagonal) * share - pairs * mean / count) / (count - 1)
     across = pairs * (variance + (mean + correction / count) ** 2)
     across = across + jnp.sum(jnp.where(there, (diagonal - correction * share) ** 2, 0))
-    return jnp.sqrt(_angle_gap((along + correction) * jnp.sqrt(count - 1), jnp.sqrt(across)))
+    return _root(_angle_gap((along + correction) * jnp.sqrt(count - 1), across))
 
 
 def _factors(
@@ -351,10 +360,21 @@ def _block_gram(rows: Any, columns: Any) -> tuple[Float[Array, "rows columns"], 
 
 
 def _angle_gap(along: Float[Array, ""], across: Float[Array, ""]) -> Float[Array, ""]:
-    """Square of the distance between two unit vectors, 2 - 2 cos, from what one has along and across the other."""
-    square = along**2 + across**2
+    """Square of the distance between two unit vectors, 2 - 2 cos.
+
+    Args:
+        along: What one vector has along the other.
+        across: Square of what it has across it.
+    """
+    square = along**2 + across
     cosine = along / jnp.sqrt(square)
-    return jnp.where(along > 0, 2 * across**2 / (square * (1 + jnp.abs(cosine))), 2 - 2 * cosine)
+    return jnp.where(along > 0, 2 * across / (square * (1 + jnp.abs(cosine))), 2 - 2 * cosine)
+
+
+def _root(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Square root whose derivative at zero, and below, where only rounding leads, is the subgradient zero."""
+    positive = x > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), jnp.where(x <= 0, 0, x))
 
 
 def check_kernel(stats: ClassStats, kernel: ArrayLike) -> Float[Array, "d C"]:

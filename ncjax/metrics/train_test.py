@@ -70,8 +70,8 @@ def train_test_report(
     train = known["train"]
     reports["train"] |= _against_means(train, *splits["train"], kernel, bias)
     if test is not None:
-        nearest, squares = nearest_class_mean(train, test[0])
-        reports["test"] |= held_out_report(train, *test, nearest=(nearest, squares))
+        nearest, _ = nearest_class_mean(train, test[0])
+        reports["test"] |= held_out_report(train, *test, nearest=nearest)
         reports["test"] |= _against_means(train, *test, kernel, bias, nearest)
         own = _against_means(known["test"], *test, kernel, bias)
         reports["test"] |= {f"{name}_test_means": own[name] for name in ("nc4", "ncc_error") if name in own}

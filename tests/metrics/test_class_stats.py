@@ -100,6 +100,62 @@ def test_any_split_gives_the_whole(seed, cuts):
     assert_stats_equal(split_and_merge(features, labels, 3, cuts), features, labels)
 
 
+@pytest.mark.parametrize("place", [0, 150_000, 299_999])
+def test_one_far_sample_does_not_spoil_the_others(place):
+    features = np.random.default_rng(9).normal(size=(300_000, 2))
+    features[:, 1] += features[:, 0]
+    features[place, 0] += 1e6
+    features, labels = features.astype(np.float32), np.zeros(300_000, int)
+    stats, truth = class_stats(features, labels, 1), reference.Moments(features, labels)
+    # The standard deviation is 2e3, so a mean rounds to 2e-4 of the unit.
+    np.testing.assert_allclose(exact_means(stats)[0] - truth.offset, truth.means[0], atol=2e-4)
+    np.testing.assert_allclose(stats.scatter, 300_000 * truth.within, rtol=2e-5)
+    np.testing.assert_allclose(stats.variances, truth.variances, rtol=2e-5)
+
+
+@pytest.mark.parametrize("place", [0, 19_999])
+def test_what_is_small_is_not_lost_next_to_one_far_sample(place):
+    # The others hold 5e-5 of the variance: 50 each in the mean's distance, squared, times their number.
+    features = np.random.default_rng(9).normal(size=(20_000, 2)).astype(np.float32)
+    features[place, 0] = 1e6
+    stats, truth = class_stats(features, np.zeros(20_000, int), 1), reference.Moments(features, np.zeros(20_000, int))
+    np.testing.assert_allclose(stats.variances, truth.variances, rtol=1e-5)
+
+
+@pytest.mark.parametrize("power", [-126, -100, -40, 0, 30, 90])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_power_of_two_changes_no_bit(power, compiled):
+    rng = np.random.default_rng(10)
+    features, labels = reference.collapsed_features(rng, 3, 4, 8)
+    # Powers of two that keep the features' own digits: entries of at least 1 times 2**-126 are no subnormal numbers.
+    features = np.where(np.abs(features) < 1, np.copysign(1, features), features).astype(np.float32)
+    measure = partial(class_stats, num_classes=3)
+    measure = jax.jit(measure) if compiled else measure
+    plain, moved = measure(features, labels), measure(np.ldexp(features, power), labels)
+    change = np.ldexp(1.0, power - int(moved.exponent))
+    for name, factor in (("means", change), ("within", change**2), ("scatter", change**2)):
+        np.testing.assert_array_equal(np.float64(getattr(moved, name)), np.float64(getattr(plain, name)) * factor)
+
+
+def test_parts_in_different_units_merge_to_the_whole():
+    rng = np.random.default_rng(11)
+    features, labels = reference.collapsed_features(rng, 3, 4, 8)
+    # The second part is so small that its squares would be zero in single precision, and so is the first to the third.
+    parts = [np.float32(scale) * features for scale in (1.0, 1e-25, 1e20)]
+    stats = [class_stats(part, labels, 3) for part in parts]
+    assert len({int(each.exponent) for each in stats}) == 3
+    whole = class_stats(np.concatenate(parts), np.tile(labels, 3), 3)
+    left, right = stats[0].merge(stats[1]).merge(stats[2]), stats[0].merge(stats[1].merge(stats[2]))
+    mapped = jax.vmap(lambda h: all_reduce(class_stats(h, labels, 3), "batch"), axis_name="batch")(np.stack(parts))
+    reduced = jax.tree.map(lambda leaf: leaf[0], mapped)
+    for merged in (left, right, reduced):
+        assert int(merged.exponent) == int(whole.exponent)
+        spread = np.abs(exact_means(whole)).max()
+        np.testing.assert_allclose(exact_means(merged), exact_means(whole), rtol=0, atol=1e-6 * spread)
+        np.testing.assert_allclose(merged.within, whole.within, rtol=1e-5)
+        np.testing.assert_allclose(merged.scatter, whole.scatter, rtol=1e-5, atol=1e-5 * np.abs(whole.scatter).max())
+
+
 def test_masked_rows_do_not_count_whatever_they_hold():
     rng = np.random.default_rng(3)
     features, labels = reference.collapsed_features(rng, 3, 4, 5)

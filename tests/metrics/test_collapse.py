@@ -55,6 +55,70 @@ def test_the_table_of_promises_is_the_one_that_the_command_writes():
     assert "\n".join(lines(written)) in README.read_text(encoding="utf-8")
 
 
+# Within classes one direction wider or one narrower than the others, all falling off, one sample far from its class.
+SPOILED = [
+    *[("wide", factor) for factor in (1e1, 1e2, 1e3, 1e5)],
+    *[("narrow", factor) for factor in (1e-1, 1e-3, 1e-5)],
+    *[("falling", factor) for factor in (1e1, 1e2, 1e4)],
+    *[("axes", factor) for factor in (1e2, 1e5)],
+    *[("far", factor) for factor in (1e1, 1e3, 1e4, 1e5, 1e6)],
+    *[("flat means", factor) for factor in (1e5, 1e6, 3e6)],
+]
+
+
+def spoiled_features(kind: str, factor: float, num_classes: int, dim: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(14)
+    labels = np.arange(count) % num_classes
+    means, noise = rng.normal(size=(num_classes, dim)), 0.3 * rng.normal(size=(count, dim))
+    basis = np.linalg.qr(rng.normal(size=(dim, dim)))[0]
+    if kind in ("wide", "narrow"):
+        noise = noise + (factor - 1) * np.outer(noise @ basis[0], basis[0])
+    elif kind in ("falling", "axes"):
+        noise = noise * np.geomspace(1, 1 / factor, dim) @ (basis if kind == "falling" else np.eye(dim))
+    elif kind == "far":
+        noise[0] += factor * basis[0]
+    else:
+        left, values, right = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
+        rank = min(num_classes - 1, dim)
+        means = left[:, :rank] * values[0] * np.geomspace(1, 1 / factor, rank) @ right[:rank]
+        noise = 1e-6 * noise
+    return means[labels] + noise, labels
+
+
+@pytest.mark.parametrize("shape", [(5, 8, 1000), (12, 9, 300)])
+def test_nc1_and_vci_are_right_or_not_a_number(shape):
+    measure = jax.jit(lambda h, y: [f(metrics.class_stats(h, y, shape[0])) for f in (metrics.nc1, metrics.vci)])
+    known = set()
+    for kind, factor in SPOILED:
+        features, labels = spoiled_features(kind, factor, *shape)
+        features = features.astype(np.float32)
+        truth = reference.Moments(features, labels)
+        for name, right, got in zip(
+            ("nc1", "vci"), (reference.nc1(truth), reference.vci_deep(truth)), measure(features, labels), strict=True
+        ):
+            if not np.isnan(float(got)):
+                known.add((name, kind, factor))
+                np.testing.assert_allclose(float(got), right, rtol=1e-3, err_msg=f"{name} of {kind} {factor}")
+    # Not a number is no way out where the digits are there.
+    assert known >= {("nc1", "wide", 1e1), ("vci", "wide", 1e1), ("nc1", "narrow", 1e-5), ("nc1", "falling", 1e4)}
+    assert known >= {("nc1", "axes", 1e2), ("vci", "axes", 1e2), ("nc1", "far", 1e1), ("vci", "far", 1e1)}
+
+
+def test_double_precision_reaches_further(x64):
+    for kind, factor in [("wide", 1e5), ("far", 1e6), ("falling", 1e4), ("flat means", 1e6)]:
+        features, labels = spoiled_features(kind, factor, 5, 8, 1000)
+        truth = reference.Moments(features, labels)
+        stats = metrics.class_stats(features, labels, 5)
+        np.testing.assert_allclose(float(metrics.nc1(stats)), reference.nc1(truth), rtol=1e-4, err_msg=kind)
+        np.testing.assert_allclose(float(metrics.vci(stats)), reference.vci_deep(truth), rtol=1e-4, err_msg=kind)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_vci_of_fewer_samples_than_features_is_never_negative(seed):
+    features, labels = reference.collapsed_features(np.random.default_rng(seed), 3, 40, 4, std=0.3)
+    assert float(metrics.vci(metrics.class_stats(features, labels, 3))) == 0
+
+
 def test_deep_and_shallow_reference_of_vci_agree():
     features, labels = reference.collapsed_features(np.random.default_rng(3), 6, 9, 50, std=0.5)
     moments = reference.Moments(features, labels)

@@ -1,3 +1,7 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -55,3 +59,50 @@ def test_a_transposed_kernel_is_named():
 def test_an_unknown_energy_is_named():
     with pytest.raises(ValueError, match="energy must be"):
         metrics.hyperspherical_uniformity(frame_stats(3, 3), energy="riesz")  # type: ignore[arg-type]
+
+
+MEASURES = {
+    **{name: getattr(metrics, name) for name in ("nc2_equinorm", "nc2_equiangularity", "nc2_maxangle", "nc2_etf")},
+    "uniformity_log": metrics.hyperspherical_uniformity,
+    "uniformity_inverse": partial(metrics.hyperspherical_uniformity, energy="inverse"),
+}
+
+
+def by_features(measure, labels, kernel):
+    return lambda h: measure(metrics.class_stats(h, labels, kernel.shape[1]))
+
+
+def by_kernel(measure, labels, features, num_classes):
+    stats = metrics.class_stats(features, labels, num_classes)
+    return lambda w: measure(stats, w)
+
+
+def functions(features, labels, kernel):
+    """Each measure as a function of the features or of the kernel, with a point to take it at."""
+    for name, measure in MEASURES.items():
+        yield name, by_features(measure, labels, kernel), features
+        yield f"{name} of kernel", by_kernel(measure, labels, features, kernel.shape[1]), kernel
+    stats = metrics.class_stats(features, labels, kernel.shape[1])
+    yield "nc3", lambda h: metrics.nc3(metrics.class_stats(h, labels, kernel.shape[1]), kernel), features
+    yield "nc3 of kernel", lambda w: metrics.nc3(stats, w), kernel
+
+
+def test_gradients_with_an_absent_class_are_those_of_finite_differences(x64):
+    rng = np.random.default_rng(0)
+    labels = np.array([0, 1, 3, 4] * 3)
+    features, kernel = rng.normal(size=(12, 6)), rng.normal(size=(6, 5))
+    for name, function, point in functions(features, labels, kernel):
+        direction = rng.normal(size=point.shape)
+        along = jax.jit(lambda t, f=function, x=point, e=direction: f(x + t * e))
+        slope = (along(1e-5) - along(-1e-5)) / 2e-5
+        np.testing.assert_allclose(float(jax.grad(along)(0.0)), float(slope), rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_gradients_exactly_at_a_frame_are_finite(count):
+    # Columns of ones and minus ones, or axes, keep every cosine exact.
+    frame = np.eye(count, dtype=np.float32)
+    labels = np.repeat(np.arange(count), 2)
+    for name, function, point in functions(frame[labels], labels, frame - np.float32(1 / count)):
+        for grad in (jax.grad(function)(jnp.asarray(point)), jax.jit(jax.grad(function))(point)):
+            assert np.isfinite(grad).all(), name
