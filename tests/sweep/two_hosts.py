@@ -92,7 +92,8 @@ if __name__ == "__main__":
 
     def run(workdir):
         CASES[case](workdir)
-        return {"runs": 1, "seconds": 1, "compilations": 0, "compile_seconds": 0, "peak_memory_bytes": 0, "rows": 1}
+        call = {"runs": 1, "rows": 1, "seconds": 1, "compilations": 0, "compile_seconds": 0}
+        return {"runs": 1, "rows": 1, "peak_memory_bytes": 0, "this_call": call}
 
     sweep._run = run
     flags = [f"--coordinator=localhost:{port}", "--num_processes=2", f"--process_id={number}", "--heartbeat=600"]
