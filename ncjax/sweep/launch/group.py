@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ncjax import data, models
+from ncjax.results import check_columns
 from ncjax.results import rows as results
 from ncjax.sweep.launch.progress import Progress, Work
 from ncjax.sweep.launch.signals import StopRequest, SweepStopped
@@ -390,4 +391,7 @@ def _row(group: Group, position: int, step: int, measured: dict[str, np.ndarray]
         # The largest of NaN logits is a class like any other: errors would look like measurements.
         values = dict.fromkeys(values, np.nan)
     place = {"run": run.index, "step": step, "epoch": step / group.steps_per_epoch, "diverged": diverged}
-    return place | run.columns() | values
+    row = place | run.columns() | values
+    # What nobody can look up is not written: the list says what every column means.
+    check_columns(row, settings=run.columns())
+    return row

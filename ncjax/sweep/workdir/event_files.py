@@ -11,8 +11,10 @@ from tensorboardX.crc32c import crc32c
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.summary import hparams, scalar
 
+from ncjax.results import column, find_column
+
 # The columns that TensorBoard's HParams page lists beside the hyper-parameters, where they are measured.
-_SHOWN = ("train/error", "test/error", "train/cdnv", "train/geometric_complexity", "target/cdnv")
+_SHOWN = tuple(map(column, ("train/error", "test/error", "train/cdnv", "train/geometric_complexity", "target/cdnv")))
 
 
 class EventFiles:
@@ -48,7 +50,9 @@ class EventFiles:
             events += [Event(summary=summary) for summary in hparams(settings, shown)[:2]]
         for name, value in row.items():
             if "/" in name:
-                events.append(Event(step=step, summary=scalar(name, value)))
+                # TensorBoard keeps what it is told with a tag's first value.
+                meaning = "" if run in self._begun else find_column(name).definition
+                events.append(Event(step=step, summary=scalar(name, value, summary_description=meaning)))
         now = time.time()
         with (folder / self._name).open("ab") as file:
             for event in events:

@@ -34,6 +34,7 @@ def test_measurements_and_hyper_parameters_of_a_run_lie_in_its_folder(tmp_path):
     values = [(event.step, value.tag) for event in rest for value in event.summary.value]
     assert values[:2] == [(0, "_hparams_/experiment"), (0, "_hparams_/session_start_info")]
     assert values[2:] == [(8, "train/error"), (16, "train/error")]
+    assert "names wrongly" in rest[2].summary.value[0].metadata.summary_description
     settings = rest[1].summary.value[0].metadata.plugin_data.content
     assert b"l2" in settings
     # A model that all runs share tells nothing, and would hide what does.
