@@ -10,15 +10,8 @@ import numpy as np
 from ncjax import data, measurement, training
 from ncjax.sweep.plan.config import read_config
 from ncjax.sweep.plan.grid import groups
-from ncjax.sweep.program.group_program import (
-    ProgramSpec,
-    advance_group,
-    init_group,
-    make_mesh,
-    replicate,
-    resolve_sharing,
-    stack_runs,
-)
+from ncjax.sweep.program.group_program import ProgramSpec, advance_group, init_group
+from ncjax.sweep.program.mesh import make_mesh, replicate, resolve_sharing, stack_runs
 
 
 @dataclass

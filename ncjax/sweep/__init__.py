@@ -8,16 +8,8 @@ from ncjax.sweep.plan.axes import AXES
 from ncjax.sweep.plan.config import SWEEP_AXES, SweepPlan, default_config, read_config
 from ncjax.sweep.plan.grid import Run, expand, groups, swept_axes
 from ncjax.sweep.plan.measuring_times import checkpoint_steps
-from ncjax.sweep.program.group_program import (
-    ProgramSpec,
-    advance_group,
-    init_group,
-    make_mesh,
-    replicate,
-    resolve_batch_devices,
-    resolve_sharing,
-    stack_runs,
-)
+from ncjax.sweep.program.group_program import ProgramSpec, advance_group, init_group
+from ncjax.sweep.program.mesh import make_mesh, replicate, resolve_batch_devices, resolve_sharing, stack_runs
 from ncjax.sweep.workdir.checkpoints import GroupCheckpoints
 from ncjax.sweep.workdir.directory import check_workdir, claim_workdir, is_running
 from ncjax.sweep.workdir.environment import count_compilations, environment, peak_memory_bytes

@@ -22,9 +22,10 @@ from ncjax.sweep.plan.config import StreamSpec, SweepPlan
 from ncjax.sweep.plan.grid import Run
 from ncjax.sweep.plan.measuring_times import steps_at
 from ncjax.sweep.program import hosts
-from ncjax.sweep.program.group_program import (
-    ProgramSpec,
-    init_group,
+from ncjax.sweep.program.compiled_group import CompiledGroup
+from ncjax.sweep.program.group_program import ProgramSpec, init_group, step_flops
+from ncjax.sweep.program.memory import TooLarge
+from ncjax.sweep.program.mesh import (
     make_mesh,
     replicate,
     resolve_batch_devices,
@@ -32,9 +33,8 @@ from ncjax.sweep.program.group_program import (
     spread_runs,
     stack_runs,
 )
-from ncjax.sweep.program.memory import TooLarge
-from ncjax.sweep.program.resident import Execution, step_flops
-from ncjax.sweep.program.streamed import StreamedExecution
+from ncjax.sweep.program.resident import ResidentGroup
+from ncjax.sweep.program.streamed import StreamedGroup
 from ncjax.sweep.workdir.checkpoints import GroupCheckpoints, group_checkpoints
 from ncjax.sweep.workdir.environment import device_memory_bytes
 from ncjax.sweep.workdir.event_files import EventFiles
@@ -240,7 +240,7 @@ class _Course:
         self.group, self.around, self.checkpoints = group, around, checkpoints
         self.events = EventFiles(around.workdir / "tensorboard", around.varying)
         self.profile_steps = around.profile_steps
-        self.execution: Execution
+        self.programs: CompiledGroup
         with around.progress.compiling(f"group {group.number}"):
             hypers, seeds = [run.hyper for run in group.runs], [run.seed for run in group.runs]
             self.hyper, self.seeds = stack_runs(group.mesh, hypers, seeds, group.size)
@@ -251,9 +251,9 @@ class _Course:
             arguments = (group.spec, group.mesh, self.hyper, self.seeds, self.state, everywhere, len(group.runs))
             flops = len(group.runs) * step_flops(group.spec)
             if group.train is None:
-                self.execution = Execution(*arguments)
+                self.programs = ResidentGroup(*arguments)
             else:
-                self.execution = StreamedExecution(*arguments, group.train, group.stream, group.steps[-1])
+                self.programs = StreamedGroup(*arguments, group.train, group.stream, group.steps[-1])
         around.progress.begin(group.work(self.step, self.measured), flops)
 
     def _begin(self) -> tuple[int | None, Any]:
@@ -291,14 +291,14 @@ class _Course:
         began = saved = time.perf_counter()
         while self.step < until:
             due = time.perf_counter() - saved > _SAVE_SECONDS
-            size = self.profile_steps if self.profile_steps and self.execution.is_warm else self.execution.slice_steps
+            size = self.profile_steps if self.profile_steps and self.programs.is_warm else self.programs.slice_steps
             size = self._heed(min(until - self.step, size), due)
             if due:
                 saved = time.perf_counter()
-            profiled = size == self.profile_steps and self.execution.is_warm
+            profiled = size == self.profile_steps and self.programs.is_warm
             slice_began = time.perf_counter()
             with self._profile(size) if profiled else contextlib.nullcontext():
-                self.state = self.execution.train(self.state, self.step, size)
+                self.state = self.programs.train(self.state, self.step, size)
             self.step += size
             seconds = None if profiled else time.perf_counter() - slice_began
             self.around.progress.advance(self.group.samples(size), self._place(), size, seconds)
@@ -306,7 +306,7 @@ class _Course:
 
     def _measure(self, train_seconds: float) -> None:
         began = time.perf_counter()
-        self.state, measured = self.execution.measure(self.state, self.step)
+        self.state, measured = self.programs.measure(self.state, self.step)
         values = hosts.gather(measured)
         took = time.perf_counter() - began
         seconds = {"time/train_seconds": train_seconds, "time/measure_seconds": took}

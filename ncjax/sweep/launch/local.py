@@ -22,8 +22,9 @@ from ncjax.sweep.launch.progress import Progress, Work
 from ncjax.sweep.launch.signals import noticing_signals
 from ncjax.sweep.launch.source_weights import keep_source, with_source
 from ncjax.sweep.program import hosts
-from ncjax.sweep.program.group_program import init_group, stack_runs
+from ncjax.sweep.program.group_program import init_group
 from ncjax.sweep.program.memory import TooLarge, agreed_runs
+from ncjax.sweep.program.mesh import stack_runs
 from ncjax.sweep.workdir.checkpoints import GroupCheckpoints
 from ncjax.sweep.workdir.directory import add_to_summary, claim_workdir, locked
 from ncjax.sweep.workdir.environment import count_compilations, peak_memory_bytes

@@ -3,19 +3,18 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
 from jax import lax
-from jax.sharding import AxisType, Mesh, PartitionSpec
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Int
 
+from ncjax import models
 from ncjax.measurement import MeasureSpec, measure
-from ncjax.sweep.program.hosts import place
+from ncjax.sweep.program.mesh import Sharing
 from ncjax.training import Hyper, RunInputs, RunState, TrainSpec, init_run, on_every_device, train_steps
-
-Sharing = Literal["map", "vmap"]
 
 
 @dataclass(frozen=True)
@@ -33,165 +32,6 @@ class ProgramSpec:
     measure: MeasureSpec
     image_shape: tuple[int, int, int]
     sharing: Sharing = "map"
-
-
-def resolve_sharing(runs_axis: str, platform: str | None = None) -> Sharing:
-    """Turns ``auto`` into the way of sharing a device that suits the platform.
-
-    A CPU's cores are kept busy by one run, and the cache by one run's arrays; an accelerator needs several small runs
-    side by side.
-
-    Args:
-      runs_axis: ``auto``, ``map`` or ``vmap``.
-      platform: ``cpu``, ``gpu`` or ``tpu``; JAX's default backend if None.
-
-    Returns:
-      ``map`` or ``vmap``.
-
-    Example:
-      >>> resolve_sharing("auto", "cpu"), resolve_sharing("auto", "tpu")
-      ('map', 'vmap')
-    """
-    if runs_axis == "auto":
-        return "map" if (platform or jax.default_backend()) == "cpu" else "vmap"
-    return "vmap" if runs_axis == "vmap" else "map"
-
-
-# Samples of a batch below which a device more is not worth the communication that it costs each step.
-_WORTH_SAMPLES = 32
-
-
-def make_mesh(num_runs: int, max_devices: int = 0, batch_devices: int = 1) -> Mesh:
-    """The mesh over which a group's runs are spread.
-
-    Args:
-      num_runs: runs in the group; no more devices than runs are used along the first axis.
-      max_devices: at most so many devices along the first axis; 0 for all there are.
-      batch_devices: devices along the second axis: among them each run divides its batches.
-
-    Returns:
-      A mesh with the axes ``runs`` and ``batch``.
-
-    Raises:
-      ValueError: if more devices are asked for than there are.
-
-    Example:
-      >>> dict(make_mesh(num_runs=1).shape)
-      {'runs': 1, 'batch': 1}
-    """
-    devices = jax.devices()
-    if max_devices > len(devices):
-        raise ValueError(f"config.mesh.runs: got {max_devices}, expected at most {len(devices)}, the devices there are")
-    if batch_devices * (max_devices or 1) > len(devices):
-        raise ValueError(
-            f"config.mesh.batch: got {batch_devices}{f' (times mesh.runs={max_devices})' if max_devices else ''}, "
-            f"expected at most {len(devices)}, the devices there are"
-        )
-    used = min(num_runs, max_devices or len(devices) // batch_devices)
-    at_work = {device.process_index for device in devices[: used * batch_devices]}
-    if len(at_work) < jax.process_count():
-        raise ValueError(
-            f"config.mesh: {num_runs} runs on {used * batch_devices} of {len(devices)} devices leave "
-            f"{jax.process_count() - len(at_work)} of {jax.process_count()} hosts idle; expected more runs in a group, "
-            f"a larger mesh.batch or fewer hosts"
-        )
-    return jax.make_mesh(
-        (used, batch_devices),
-        ("runs", "batch"),
-        axis_types=(AxisType.Auto, AxisType.Auto),
-        devices=devices[: used * batch_devices],
-    )
-
-
-def resolve_batch_devices(batch_devices: int, num_runs: int, batch_size: int, max_devices: int = 0) -> int:
-    """Among how many devices each run divides its batches.
-
-    Args:
-      batch_devices: as asked for, or 0 to use the devices that runs leave free, as long as each has work to do.
-      num_runs: runs in the group.
-      batch_size: samples a step.
-      max_devices: at most so many devices along the axis of runs; 0 for all there are.
-
-    Returns:
-      A divisor of the batch size.
-
-    Raises:
-      ValueError: if what is asked for does not divide the batch size.
-
-    Example:
-      >>> resolve_batch_devices(2, num_runs=1, batch_size=32)
-      2
-    """
-    if batch_devices:
-        if batch_size % batch_devices:
-            raise ValueError(
-                f"config.mesh.batch: got {batch_devices}, expected a divisor of the batch size {batch_size}"
-            )
-        return batch_devices
-    # More devices than there are, which make_mesh refuses, leave none free.
-    free = len(jax.devices()) // min(num_runs, max_devices or len(jax.devices()))
-    most = min(max(free, 1), max(1, batch_size // _WORTH_SAMPLES))
-    return max(devices for devices in range(1, most + 1) if batch_size % devices == 0)
-
-
-def stack_runs(mesh: Mesh, hypers: list[Hyper], seeds: list[int], size: int = 0) -> tuple[Hyper, Int[Array, " runs"]]:
-    """Puts a group's hyper-parameters and seeds on the mesh's devices.
-
-    The last run is repeated until the runs divide evenly among the devices; drop what comes back for the copies.
-
-    Args:
-      mesh: of ``make_mesh``.
-      hypers: of each run.
-      seeds: of each run.
-      size: runs to fill up to at least.
-
-    Returns:
-      Both with a leading runs axis.
-
-    Example:
-      >>> hyper, seeds = stack_runs(make_mesh(2, 1), [Hyper(learning_rate=0.1), Hyper(learning_rate=0.5)], [0, 0])
-      >>> hyper.learning_rate.tolist(), seeds.tolist()
-      ([0.10000000149011612, 0.5], [0, 0])
-    """
-    stacked = jax.tree.map(lambda *values: np.array(values, np.float32), *hypers)
-    return spread_runs(mesh, (stacked, np.array(seeds, np.int32)), size)
-
-
-def spread_runs(mesh: Mesh, runs: Any, size: int = 0) -> Any:
-    """Puts a pytree with a leading runs axis on the mesh's devices, the last run repeated until it divides evenly.
-
-    Args:
-      mesh: of ``make_mesh``.
-      runs: arrays [runs, ...].
-      size: runs to fill up to at least.
-
-    Returns:
-      The same, with as many runs as fill the mesh.
-
-    Example:
-      >>> spread_runs(make_mesh(2, 1), np.arange(2)).tolist()
-      [0, 1]
-    """
-
-    def fill(leaf: Any) -> np.ndarray:
-        wanted = max(size, leaf.shape[0])
-        missing = wanted - leaf.shape[0] + -wanted % mesh.shape["runs"]
-        return np.concatenate([leaf, np.repeat(leaf[-1:], missing, axis=0)]) if missing else np.asarray(leaf)
-
-    return place(mesh, PartitionSpec("runs"), jax.tree.map(fill, runs))
-
-
-def replicate(mesh: Mesh, inputs: RunInputs) -> RunInputs:
-    """Puts the data on every device of a mesh, once.
-
-    Args:
-      mesh: of ``make_mesh``.
-      inputs: on any device.
-
-    Returns:
-      The same arrays.
-    """
-    return place(mesh, PartitionSpec(), inputs)
 
 
 @functools.partial(jax.jit, static_argnames=("spec", "mesh"))
@@ -292,3 +132,28 @@ def over_runs(spec: ProgramSpec, mesh: Mesh, one_run: Callable[..., Any], num_sh
 
 def _apply(one_run: Callable[..., Any], shared: tuple[Any, ...], run: Any) -> Any:
     return one_run(run, *shared)
+
+
+def step_flops(spec: ProgramSpec) -> float:
+    """Floating-point operations of one training step of one run, as model FLOPs are counted: thrice the forward pass.
+
+    Args:
+      spec: of the run.
+
+    Returns:
+      The number; 0 if it cannot be told. Penalties and measuring come on top and are not counted.
+
+    Example:
+      >>> from ncjax.training import MeasureSpec, TrainSpec
+      >>> train = TrainSpec(models.ModelSpec("mlp", widths=(100,)), num_classes=10, batch_size=2)
+      >>> step_flops(ProgramSpec(train, MeasureSpec(), (8, 8, 1))) > 3 * 2 * 2 * 100 * (64 + 10)
+      True
+    """
+    train = spec.train
+    model = models.build(train.model, train.num_classes)
+    variables = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), spec.image_shape))
+    images = jax.ShapeDtypeStruct((train.batch_size, *spec.image_shape), np.float32)
+    costs = (
+        jax.jit(lambda variables, images: model.apply(variables, images)[0]).lower(variables, images).cost_analysis()
+    )
+    return 3.0 * float((costs or {}).get("flops", 0.0))

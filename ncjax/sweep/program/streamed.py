@@ -15,16 +15,16 @@ from ncjax.data.streaming import BLOCKS_AHEAD
 from ncjax.measurement import measure, outputs_of
 from ncjax.sweep.plan.config import StreamSpec
 from ncjax.sweep.program import hosts
+from ncjax.sweep.program.compiled_group import CompiledGroup, compiled
 from ncjax.sweep.program.group_program import ProgramSpec, over_runs
 from ncjax.sweep.program.memory import halving_when_out_of_memory
-from ncjax.sweep.program.resident import Execution, compiled
 from ncjax.training import Hyper, RunInputs, RunState, on_every_device, sample_order, train_block
 
 _MOST_STEPS = 1024
 
 
-class StreamedExecution(Execution):
-    """Trains and measures a group on the same batches as `Execution`, with the train images on the host."""
+class StreamedGroup(CompiledGroup):
+    """Trains and measures a group on the same batches as `ResidentGroup`, with the train images on the host."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class StreamedExecution(Execution):
         options: StreamSpec,
         total_steps: int,
     ) -> None:
-        """Takes what `Execution` takes, the data without its train images, and where these come from.
+        """Takes what `CompiledGroup` takes, the data without its train images, and where these come from.
 
         Args:
           spec: what to compile for.

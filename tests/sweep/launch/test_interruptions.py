@@ -15,7 +15,7 @@ import pytest
 
 from ncjax.results import append_rows, read_rows
 from ncjax.sweep import GroupCheckpoints, SweepStopped, run_sweep
-from ncjax.sweep.program.resident import Execution
+from ncjax.sweep.program.compiled_group import CompiledGroup
 from tests.sweep import kills
 
 pytestmark = pytest.mark.structure
@@ -35,7 +35,7 @@ def test_a_sweep_killed_at_random_ends_with_the_table_of_an_uninterrupted_one():
 def test_a_signal_saves_between_checkpoints_and_the_same_call_goes_on(config, finished, tmp_path, monkeypatch, number):
     workdir = tmp_path / "stopped"
     with monkeypatch.context() as patch:
-        patch.setattr(Execution, "train", signalling_at_step(4, number))
+        patch.setattr(CompiledGroup, "train", signalling_at_step(4, number))
         with pytest.raises(SweepStopped, match=rf"{number.name}: group 0 saved at step 5 of 12"):
             run_sweep(config, workdir)
     # Measured at 0, 2 and 4.
@@ -46,7 +46,7 @@ def test_a_signal_saves_between_checkpoints_and_the_same_call_goes_on(config, fi
 
 def signalling_at_step(step, number):
     """Training in slices of one step that sends this process a signal."""
-    train = Execution.train
+    train = CompiledGroup.train
 
     def one_step(self, state, start, size):
         state = train(self, state, start, size)

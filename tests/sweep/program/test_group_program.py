@@ -11,7 +11,6 @@ from ncjax.sweep import (
     count_compilations,
     init_group,
     make_mesh,
-    resolve_batch_devices,
     stack_runs,
 )
 from ncjax.training import Hyper
@@ -89,12 +88,3 @@ def test_compilations_do_not_grow_with_rates_seeds_or_checkpoints(spec, inputs, 
     with count_compilations() as compilations:
         train(spec, inputs, others, slices=(1, 2, 3, 1))
     assert compilations.count == 0
-
-
-def test_no_device_is_left_free_where_more_are_asked_for_than_there_are():
-    assert resolve_batch_devices(0, num_runs=16, batch_size=256, max_devices=16) == 1
-
-
-def test_more_devices_than_there_are_is_an_error():
-    with pytest.raises(ValueError, match=r"config\.mesh\.runs: got 9, expected at most 8"):
-        make_mesh(num_runs=20, max_devices=9)

@@ -7,7 +7,7 @@ import pytest
 from ncjax.sweep import run_sweep
 from ncjax.sweep.program.memory import TooLarge, runs_that_fit
 from ncjax.sweep.program.memory import halving_when_out_of_memory as halving
-from ncjax.sweep.program.resident import Execution
+from ncjax.sweep.program.resident import ResidentGroup
 from tests.sweep.kills import rows_without_times
 
 
@@ -37,7 +37,7 @@ def whole(four_runs, tmp_path):
 def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
     four_runs, whole, tmp_path, monkeypatch, capsys
 ):
-    call, workdir = Execution._call, tmp_path / "halved"
+    call, workdir = ResidentGroup._call, tmp_path / "halved"
 
     def fail_at_step_four(self, state, start, size, measuring):
         if self._num_runs == 4 and start == 4 and size:
@@ -45,7 +45,7 @@ def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
                 too_much()
         return call(self, state, start, size, measuring)
 
-    monkeypatch.setattr(Execution, "_call", fail_at_step_four)
+    monkeypatch.setattr(ResidentGroup, "_call", fail_at_step_four)
     summary = run_sweep(four_runs, workdir)
     said = [line for line in capsys.readouterr().err.splitlines() if "out of memory" in line]
     assert [line.strip() for line in said] == [

@@ -9,9 +9,10 @@ from ncjax.measurement import MeasureSpec
 from ncjax.sweep import default_config, make_mesh, read_config, stack_runs
 from ncjax.sweep.plan.config import StreamSpec
 from ncjax.sweep.program import streamed as module
-from ncjax.sweep.program.group_program import ProgramSpec, init_group, replicate
-from ncjax.sweep.program.resident import Execution
-from ncjax.sweep.program.streamed import StreamedExecution
+from ncjax.sweep.program.group_program import ProgramSpec, init_group
+from ncjax.sweep.program.mesh import replicate
+from ncjax.sweep.program.resident import ResidentGroup
+from ncjax.sweep.program.streamed import StreamedGroup
 from ncjax.training import Hyper
 
 STEPS = 7
@@ -26,11 +27,11 @@ def programs(small_spec, small_dataset):
     mesh = make_mesh(3, max_devices=2)
     hyper, seeds = stack_runs(mesh, [Hyper(0.05), Hyper(0.2), Hyper(0.1)], [0, 0, 5])
     shared = (spec, mesh, hyper, seeds, init_group(spec, mesh, hyper, seeds))
-    resident = Execution(*shared, replicate(mesh, training.run_inputs(dataset, 9)), 3)
+    resident = ResidentGroup(*shared, replicate(mesh, training.run_inputs(dataset, 9)), 3)
     without_images = replicate(mesh, training.run_inputs(dataset, 9, stream_train=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_MOST_STEPS", 2)
-        streamed = StreamedExecution(
+        streamed = StreamedGroup(
             *shared, without_images, 3, small_dataset.train, StreamSpec("always", buffer_mib=1, threads=2), STEPS
         )
     return lambda: init_group(spec, mesh, hyper, seeds), resident, streamed
