@@ -13,6 +13,8 @@ from ncjax.cpu_convolution import Lowering, convolution
 
 Norm = Literal["none", "batch", "group"]
 Taps = dict[str, Array]
+Stages = tuple[tuple[str, ...], ...]
+"""Names of a network's layers by stage, input to output; all layers but the classifier, so that some can be frozen."""
 
 
 def normalise(features: Array, norm: Norm, train: bool, name: str) -> Array:
@@ -64,6 +66,26 @@ def frozen_averages(layers: tuple[str, ...]) -> Iterator[None]:
 
     with nn.intercept_methods(intercept) if layers else contextlib.nullcontext():
         yield
+
+
+def block_names(depths: tuple[int, ...], kind: str = "block") -> Stages:
+    """Names of the blocks of a network that is built of stages.
+
+    Args:
+      depths: blocks of each stage.
+      kind: what a block is called.
+
+    Returns:
+      Names by stage.
+
+    Example:
+      >>> block_names((1, 2))
+      (('stage1_block1',), ('stage2_block1', 'stage2_block2'))
+    """
+    return tuple(
+        tuple(f"stage{stage}_{kind}{number}" for number in range(1, depth + 1))
+        for stage, depth in enumerate(depths, start=1)
+    )
 
 
 def max_pool_2x2(maps: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:

@@ -4,7 +4,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from ncjax.cpu_convolution import Lowering
-from ncjax.models.blocks import ConvNormRelu, Norm, Taps, max_pool_2x2
+from ncjax.models.blocks import ConvNormRelu, Norm, Stages, Taps, max_pool_2x2
 from ncjax.models.classifier import Classifier, classify
 
 
@@ -21,6 +21,11 @@ class ConvNet(nn.Module):
     lowering: Lowering = "auto"
     classifier: Classifier = "learned"
 
+    @property
+    def stages(self) -> Stages:
+        """Names of layers by stage, input to output."""
+        return tuple((f"block{index}",) for index in range(1, len(self.widths) + 1))
+
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
         """Maps images, channels last, to (logits, taps)."""
@@ -30,11 +35,11 @@ class ConvNet(nn.Module):
                 f"halves them {len(self.widths)} times and needs at least {2 ** len(self.widths)}"
             )
         maps, taps = images, Taps()
-        for index, width in enumerate(self.widths, start=1):
-            maps = ConvNormRelu(width, self.norm, self.lowering, name=f"block{index}")(maps, train)
+        for (name,), width in zip(self.stages, self.widths, strict=True):
+            maps = ConvNormRelu(width, self.norm, self.lowering, name=name)(maps, train)
             maps = max_pool_2x2(maps)
-            taps[f"block{index}"] = maps
-        del taps[f"block{len(self.widths)}"]
+            taps[name] = maps
+        del taps[name]
         embedding = maps.reshape(maps.shape[0], -1)
         taps["embedding"] = embedding
         return classify(embedding, self.num_classes, self.classifier), taps

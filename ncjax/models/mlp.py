@@ -5,7 +5,7 @@ import jax
 from jaxtyping import Array, Float
 
 from ncjax.cpu_convolution import Lowering
-from ncjax.models.blocks import Norm, Taps, normalise
+from ncjax.models.blocks import Norm, Stages, Taps, normalise
 from ncjax.models.classifier import Classifier, classify
 
 
@@ -21,13 +21,19 @@ class MLP(nn.Module):
     lowering: Lowering = "auto"
     classifier: Classifier = "learned"
 
+    @property
+    def stages(self) -> Stages:
+        """Names of layers by stage, input to output."""
+        return tuple((f"dense{index}", f"norm{index}") for index in range(1, len(self.widths) + 1))
+
     @nn.compact
     def __call__(self, images: Float[Array, "n ..."], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
         """Maps images of any shape to (logits, taps)."""
         hidden = images.reshape(images.shape[0], -1)
         taps: Taps = {}
-        for index, width in enumerate(self.widths, start=1):
-            hidden = nn.Dense(width, kernel_init=nn.initializers.he_normal(), name=f"dense{index}")(hidden)
-            hidden = jax.nn.relu(normalise(hidden, self.norm, train, f"norm{index}"))
-            taps["embedding" if index == len(self.widths) else f"dense{index}"] = hidden
+        for (dense, norm), width in zip(self.stages, self.widths, strict=True):
+            hidden = nn.Dense(width, kernel_init=nn.initializers.he_normal(), name=dense)(hidden)
+            hidden = jax.nn.relu(normalise(hidden, self.norm, train, norm))
+            taps[dense] = hidden
+        taps["embedding"] = taps.pop(dense)
         return classify(hidden, self.num_classes, self.classifier), taps

@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Array, Float
 
 from ncjax.cpu_convolution import Lowering
-from ncjax.models.blocks import ConvNormRelu, Norm, Taps
+from ncjax.models.blocks import ConvNormRelu, Norm, Stages, Taps, block_names
 from ncjax.models.classifier import Classifier, classify
 
 
@@ -67,6 +67,11 @@ class ResNet18(nn.Module):
     depths: tuple[int, ...] = (2, 2, 2, 2)
     block: type[nn.Module] = BasicBlock
 
+    @property
+    def stages(self) -> Stages:
+        """Names of layers by stage, input to output."""
+        return (("stem",), *block_names(self.depths))
+
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
         """Maps images, channels last, to (logits, taps)."""
@@ -74,10 +79,9 @@ class ResNet18(nn.Module):
             images, train
         )
         taps: Taps = {"stage0": maps}
-        for stage, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True), start=1):
-            for block in range(1, depth + 1):
-                strides = 2 if stage > 1 and block == 1 else 1
-                name = f"stage{stage}_block{block}"
+        for stage, (names, width) in enumerate(zip(self.stages[1:], self.widths, strict=True), start=1):
+            for name in names:
+                strides = 2 if stage > 1 and name == names[0] else 1
                 maps = self.block(width, strides, self.norm, self.lowering, name=name)(maps, train)
             taps[f"stage{stage}"] = maps
         embedding = maps.mean(axis=(1, 2))

@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Array, Float
 
 from ncjax.cpu_convolution import Lowering
-from ncjax.models.blocks import ConvNormRelu, Norm, Taps, max_pool_2x2
+from ncjax.models.blocks import ConvNormRelu, Norm, Stages, Taps, max_pool_2x2
 from ncjax.models.classifier import Classifier, classify
 
 _SLOPE = 0.1
@@ -46,6 +46,11 @@ class ResNet12(nn.Module):
     lowering: Lowering = "auto"
     classifier: Classifier = "learned"
 
+    @property
+    def stages(self) -> Stages:
+        """Names of layers by stage, input to output."""
+        return tuple((f"block{index}",) for index in range(1, len(self.widths) + 1))
+
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
         """Maps images, channels last, to (logits, taps)."""
@@ -55,10 +60,10 @@ class ResNet12(nn.Module):
                 f"halves them {len(self.widths)} times and needs at least {2 ** len(self.widths)}"
             )
         maps, taps = images, Taps()
-        for index, width in enumerate(self.widths, start=1):
-            maps = WideBlock(width, self.norm, self.lowering, name=f"block{index}")(maps, train)
-            taps[f"block{index}"] = maps
-        del taps[f"block{len(self.widths)}"]
+        for (name,), width in zip(self.stages, self.widths, strict=True):
+            maps = WideBlock(width, self.norm, self.lowering, name=name)(maps, train)
+            taps[name] = maps
+        del taps[name]
         embedding = maps.mean(axis=(1, 2))
         taps["embedding"] = embedding
         return classify(embedding, self.num_classes, self.classifier), taps

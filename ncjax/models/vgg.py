@@ -4,7 +4,7 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from ncjax.cpu_convolution import Lowering
-from ncjax.models.blocks import ConvNormRelu, Norm, Taps, max_pool_2x2
+from ncjax.models.blocks import ConvNormRelu, Norm, Stages, Taps, block_names, max_pool_2x2
 from ncjax.models.classifier import Classifier, classify
 
 
@@ -22,13 +22,18 @@ class VGG(nn.Module):
     lowering: Lowering = "auto"
     classifier: Classifier = "learned"
 
+    @property
+    def stages(self) -> Stages:
+        """Names of layers by stage, input to output."""
+        return block_names(self.depths, "conv")
+
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
         """Maps images, channels last, to (logits, taps)."""
         maps, taps = images, Taps()
-        for stage, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True), start=1):
-            for layer in range(1, depth + 1):
-                maps = ConvNormRelu(width, self.norm, self.lowering, name=f"stage{stage}_conv{layer}")(maps, train)
+        for stage, (names, width) in enumerate(zip(self.stages, self.widths, strict=True), start=1):
+            for name in names:
+                maps = ConvNormRelu(width, self.norm, self.lowering, name=name)(maps, train)
             if min(maps.shape[1:3]) > 1:
                 maps = max_pool_2x2(maps)
             if stage < len(self.depths):

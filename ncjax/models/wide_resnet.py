@@ -5,7 +5,7 @@ import jax
 from jaxtyping import Array, Float
 
 from ncjax.cpu_convolution import Lowering
-from ncjax.models.blocks import ConvNormRelu, Norm, Taps, normalise
+from ncjax.models.blocks import ConvNormRelu, Norm, Stages, Taps, block_names, normalise
 from ncjax.models.classifier import Classifier, classify
 
 
@@ -47,17 +47,22 @@ class WideResNet28x4(nn.Module):
     classifier: Classifier = "learned"
     depths: tuple[int, ...] = (4, 4, 4)
 
+    @property
+    def stages(self) -> Stages:
+        """Names of layers by stage, input to output."""
+        blocks = block_names(self.depths)
+        # The normalisation behind the last stage goes with it.
+        return (("stem",), *blocks[:-1], (*blocks[-1], "norm"))
+
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
         """Maps images, channels last, to (logits, taps)."""
         maps = _bare(16, self.lowering, self.norm == "none", "stem")(images, train)
         taps: Taps = {"stage0": maps}
-        for stage, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True), start=1):
-            for block in range(1, depth + 1):
-                strides = 2 if stage > 1 and block == 1 else 1
-                maps = PreActivationBlock(width, strides, self.norm, self.lowering, name=f"stage{stage}_block{block}")(
-                    maps, train
-                )
+        for stage, (names, width) in enumerate(zip(block_names(self.depths), self.widths, strict=True), start=1):
+            for name in names:
+                strides = 2 if stage > 1 and name == names[0] else 1
+                maps = PreActivationBlock(width, strides, self.norm, self.lowering, name=name)(maps, train)
             taps[f"stage{stage}"] = maps
         maps = jax.nn.relu(normalise(maps, self.norm, train, "norm"))
         taps[f"stage{len(self.depths)}"] = maps

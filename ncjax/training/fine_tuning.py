@@ -1,9 +1,7 @@
 """Fine-tuning: a run that starts from the weights of another, with a new classifier and some of its layers frozen."""
 
 import dataclasses
-import math
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,48 +53,38 @@ class InitSpec:
         return bool(self.workdir)
 
 
-def stage_of(layer: str) -> float:
-    """The stage that a layer belongs to, by the first number in its name.
-
-    Args:
-      layer: name of a layer in a network's parameters.
-
-    Returns:
-      The number; 0 for the stem, infinity for what lies behind all stages.
-
-    Example:
-      >>> [stage_of(name) for name in ("stem", "stage2_block1", "block4", "classifier")]
-      [0.0, 2.0, 4.0, inf]
-    """
-    number = re.search(r"\d+", layer)
-    return float(number.group()) if number else 0.0 if layer == "stem" else math.inf
-
-
-def frozen_layers(params: Mapping[str, Any], last_stages: int) -> tuple[str, ...]:
+def frozen_layers(params: Mapping[str, Any], stages: Sequence[Sequence[str]], last_stages: int) -> tuple[str, ...]:
     """Layers that stay as they are when only the last stages are trained, and the classifier.
 
     Args:
       params: of the network, by layer.
+      stages: names of its layers by stage, as its attribute ``stages`` says; those without parameters do not count.
       last_stages: how many of its stages to train; 0 trains the classifier alone, -1 everything.
 
     Returns:
-      Names of layers, sorted; what lies behind the last stage belongs to it.
+      Names of layers, sorted.
 
     Raises:
-      ValueError: if the network has fewer stages, or nothing would be left to train.
+      ValueError: if the network has fewer stages, does not say the stage of a layer, or would have nothing to train.
 
     Example:
-      >>> frozen_layers({"block1": 0, "block2": 0, "block3": 0, "classifier": 0}, last_stages=1)
-      ('block1', 'block2')
+      >>> params = {"stem": 0, "body": 0, "neck": 0, "classifier": 0}
+      >>> frozen_layers(params, stages=[["stem"], ["body", "neck"]], last_stages=1)
+      ('stem',)
     """
     if last_stages == -1:
         return ()
-    layers = {layer: stage_of(layer) for layer in params if layer != _NEW}
-    stages = sorted(set(layers.values()) - {math.inf})
+    named = [layer for layers in stages for layer in layers]
+    unclear = sorted(layer for layer in params if layer != _NEW and named.count(layer) != 1)
+    if unclear:
+        raise ValueError(
+            f"last_stages: got {last_stages} for a network whose attribute stages does not name {', '.join(unclear)} "
+            f"once, expected every layer but the classifier in one stage"
+        )
     if not 0 <= last_stages <= len(stages):
         raise ValueError(f"last_stages: got {last_stages}, expected at most the {len(stages)} stages of the network")
-    trained = stages[len(stages) - last_stages :]
-    frozen = tuple(sorted(layer for layer, stage in layers.items() if min(stage, stages[-1]) not in trained))
+    kept = stages[: len(stages) - last_stages]
+    frozen = tuple(sorted(layer for layers in kept for layer in layers if layer in params))
     if len(frozen) == len(params):
         raise ValueError(f"last_stages: got {last_stages}, expected at least 1 for a network with a fixed classifier")
     return frozen

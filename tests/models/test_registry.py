@@ -65,6 +65,16 @@ def test_every_model_returns_logits_and_ordered_taps(name, norm):
     assert len(taps["embedding"].shape) == 2
 
 
+@pytest.mark.parametrize("name", list(models.MODELS))
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_every_model_names_each_of_its_layers_in_one_stage(name, norm):
+    model = models.build(models.ModelSpec(name, norm=norm), num_classes=7)
+    variables = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), (28, 28, 1)))
+    named = [layer for layers in model.stages for layer in layers]
+    assert len(set(named)) == len(named)
+    assert {*variables["params"], *variables["batch_stats"]} - {"classifier"} <= set(named)
+
+
 def test_the_lowering_does_not_change_a_network():
     logits = []
     for lowering in ("xla", "matmul"):

@@ -74,19 +74,30 @@ def test_a_step_of_the_classifier_alone_is_one_of_softmax_regression_on_the_froz
 def test_the_last_stages_are_counted_from_the_embedding(name, last_stages, trained):
     model = models.build(models.ModelSpec(name), 2)
     params = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), SHAPE))["params"]
-    assert params.keys() - set(frozen_layers(params, last_stages)) == trained
-    assert frozen_layers(params, -1) == ()
+    assert params.keys() - set(frozen_layers(params, model.stages, last_stages)) == trained
+    assert frozen_layers(params, model.stages, -1) == ()
 
 
-def test_the_stem_counts_as_a_stage():
-    params = dict.fromkeys(("stem", "stage1_block1", "classifier"))
-    assert frozen_layers(params, 2) == ()
-    assert frozen_layers(params, 1) == ("stem",)
+def test_stages_are_what_the_network_says_whatever_its_layers_are_called():
+    params = dict.fromkeys(("patch16", "block12", "block3", "neck", "classifier"))
+    stages = (("patch16",), ("block12", "unused"), ("block3", "neck"))
+    assert frozen_layers(params, stages, 3) == ()
+    assert frozen_layers(params, stages, 2) == ("patch16",)
+    assert frozen_layers(params, stages, 1) == ("block12", "patch16")
+    assert frozen_layers(params, stages, 0) == ("block12", "block3", "neck", "patch16")
+
+
+@pytest.mark.parametrize("stages", [(), (("body",),), (("body", "neck"), ("neck",))])
+def test_a_network_that_does_not_say_its_stages_is_not_frozen_in_part(stages):
+    params = dict.fromkeys(("body", "neck", "classifier"))
+    assert frozen_layers(params, stages, -1) == ()
+    with pytest.raises(ValueError, match=r"got 1 for a network whose attribute stages does not name .*neck"):
+        frozen_layers(params, stages, 1)
 
 
 def test_a_network_of_which_nothing_would_learn_is_refused():
     with pytest.raises(ValueError, match="last_stages: got 0, expected at least 1"):
-        frozen_layers({"dense1": 0}, 0)
+        frozen_layers({"dense1": 0}, [["dense1"]], 0)
 
 
 def test_every_run_starts_from_the_source_with_a_classifier_of_its_own(small_spec, trained):

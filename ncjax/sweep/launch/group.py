@@ -151,7 +151,7 @@ def static_training(plan: SweepPlan, run: Run, network: Network) -> TrainSpec:
         model = models.build(network.model, network.num_classes)
         fresh = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), network.image_shape))
     with naming("config.init", ("last_stages",)):
-        frozen = frozen_layers(fresh["params"], plan.init.last_stages)
+        frozen = frozen_layers(fresh["params"], getattr(model, "stages", ()), plan.init.last_stages)
     return dataclasses.replace(train, model=network.model, frozen=frozen)
 
 
