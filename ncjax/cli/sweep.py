@@ -38,6 +38,7 @@ NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "With --distributed:
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "With --distributed: number of this process, from 0.")
 HEARTBEAT = flags.DEFINE_integer("heartbeat", 60, "With --distributed: seconds until a silent process counts as dead.")
 PROFILE = flags.DEFINE_integer("profile", 0, "Write a JAX profile of so many steps to profile/.", lower_bound=0)
+VERIFY_DATA = flags.DEFINE_boolean("verify_data", False, "Read all data first and compare them with their checksums.")
 flags.mark_flags_as_required(["config", "workdir"])
 
 
@@ -88,8 +89,8 @@ def _run(workdir: Path) -> dict[str, Any]:
 
         if DISTRIBUTED.value or PROFILE.value:
             raise ValueError("--launcher: ray goes with neither --distributed nor --profile")
-        return run_sweep_on_ray(config, workdir, RAY_ADDRESS.value, str(RAY_RESOURCES.value))
-    return run_sweep(config, workdir, int(PROFILE.value or 0))
+        return run_sweep_on_ray(config, workdir, RAY_ADDRESS.value, str(RAY_RESOURCES.value), bool(VERIFY_DATA.value))
+    return run_sweep(config, workdir, int(PROFILE.value or 0), bool(VERIFY_DATA.value))
 
 
 @contextlib.contextmanager

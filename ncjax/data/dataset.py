@@ -1,6 +1,8 @@
 """Labelled images in memory: the arrays that training, measuring and transfer share."""
 
 import dataclasses
+import functools
+import hashlib
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -119,6 +121,19 @@ class Dataset:
                     f"{name} of {self.name!r} must have images of shape {self.train.images.shape[1:]}, "
                     f"as train has; got {split.images.shape[1:]}"
                 )
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the images and labels of train, test and target.
+
+        Computed from all of them when it is first asked for; of a cached data set it is known beforehand.
+        """
+        digest = hashlib.sha256()
+        for split in (self.train, self.test, self.target):
+            if split is not None:
+                digest.update(np.ascontiguousarray(split.images).data)
+                digest.update(np.ascontiguousarray(split.labels).data)
+        return digest.hexdigest()
 
 
 def pixel_statistics(

@@ -1,12 +1,13 @@
 """Preparing a data set once, so that every later `load` only maps arrays into memory."""
 
 import dataclasses
+import functools
 import warnings
 from pathlib import Path
 
 from ncjax.data.cache import SplitBlocks
 from ncjax.data.dataset import Split
-from ncjax.data.registry import Source, cached_splits, find_source, obeyed_options
+from ncjax.data.registry import Source, cached_splits, find_source, obeyed_options, viewed
 from ncjax.data.spec import DataSpec
 from ncjax.data.tfds_directory import find_prepared, prepare_official, read_prepared, tfds_root, write_prepared
 from ncjax.paths import StrPath
@@ -35,13 +36,16 @@ def prepare(spec: DataSpec, data_dir: StrPath | None = None) -> dict[str, Split]
     """
     data_dir = None if data_dir is None else Path(data_dir)
     source = find_source(spec.name)
-    if not source.tfds:
-        obeyed = obeyed_options(source, spec)
-        return cached_splits(spec.name, obeyed, lambda: source.make(**obeyed))
-    if spec.source:
-        _write_originals(source, spec, data_dir)
-    obeyed = obeyed_options(source, dataclasses.replace(spec, source=""))
-    return cached_splits(spec.name, obeyed, lambda: _prepared(source.tfds, data_dir))
+    if source.tfds:
+        if spec.source:
+            _write_originals(source, spec, data_dir)
+        spec = dataclasses.replace(spec, source="")
+    obeyed = obeyed_options(source, spec)
+    make = functools.partial(_prepared, source.tfds, data_dir) if source.tfds else lambda: source.make(**obeyed)
+    splits = cached_splits(spec.name, obeyed, make)
+    # Computes checksum and pixel statistics now, so that no start of a sweep has to.
+    viewed(splits, spec, obeyed)
+    return splits
 
 
 def _write_originals(source: Source, spec: DataSpec, data_dir: Path | None) -> None:

@@ -1,5 +1,6 @@
 """Data sets by name: the registry, and `load`, which turns a `DataSpec` into arrays."""
 
+import dataclasses
 import difflib
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ncjax.data.cache import SplitBlocks, fetch
+from ncjax.data.cache import SplitBlocks, entry_folder, fetch
 from ncjax.data.class_names import class_lists
 from ncjax.data.code_digest import code_digest
-from ncjax.data.dataset import Dataset, Split, pixel_statistics
+from ncjax.data.dataset import Dataset, Split
+from ncjax.data.digests import with_digest
 from ncjax.data.digits import make_digits
 from ncjax.data.glyphs import make_glyphs
 from ncjax.data.image_files import folder_fingerprint, make_folder
@@ -141,11 +143,15 @@ def find_source(name: str) -> Source:
     return source
 
 
-def load(spec: DataSpec) -> Dataset:
+def load(spec: DataSpec, verify: bool = False) -> Dataset:
     """The data set that a spec describes, from the cache or made on first use.
+
+    Its pixel statistics and checksum are computed on first use and then kept in the cache: later calls read no image
+    that they do not copy.
 
     Args:
         spec: name and options.
+        verify: read all that is cached, compare it with its checksums, make anew what is damaged.
 
     Returns:
         Splits of uint8 images and the pixel statistics of exactly this train split.
@@ -161,11 +167,27 @@ def load(spec: DataSpec) -> Dataset:
     """
     source = find_source(spec.name)
     obeyed = obeyed_options(source, spec)
-    splits = cached_splits(spec.name, obeyed, lambda: source.make(**obeyed))
-    splits = _view(splits, spec, source, obeyed)
-    mean, std = pixel_statistics(splits["train"].images)
-    validation, target = splits.get("validation"), splits.get("target")
-    return Dataset(spec.name, splits["train"], splits["test"], validation, target, mean, std)
+    splits = cached_splits(spec.name, obeyed, lambda: source.make(**obeyed), verify)
+    return viewed(splits, spec, obeyed, verify)
+
+
+def viewed(splits: dict[str, Split], spec: DataSpec, obeyed: Mapping[str, Any], renew: bool = False) -> Dataset:
+    """The view of cached splits that a spec asks for.
+
+    Args:
+        splits: of `cached_splits`.
+        spec: name and options.
+        obeyed: options that the maker obeys.
+        renew: compute pixel statistics and checksum, though they are known.
+
+    Returns:
+        The data set.
+    """
+    source = find_source(spec.name)
+    options = {**dataclasses.asdict(spec), "source": "", "class_split": source.class_split}
+    return with_digest(
+        spec.name, _view(splits, spec, source, obeyed), entry_folder(*_entry(spec.name, obeyed)), options, renew
+    )
 
 
 def obeyed_options(source: Source, spec: DataSpec) -> dict[str, Any]:
@@ -188,7 +210,10 @@ def obeyed_options(source: Source, spec: DataSpec) -> dict[str, Any]:
 
 
 def cached_splits(
-    name: str, obeyed: Mapping[str, Any], make: Callable[[], Mapping[str, Split | SplitBlocks]]
+    name: str,
+    obeyed: Mapping[str, Any],
+    make: Callable[[], Mapping[str, Split | SplitBlocks]],
+    verify: bool = False,
 ) -> dict[str, Split]:
     """A data set's splits before any view, from the cache or made.
 
@@ -196,10 +221,17 @@ def cached_splits(
         name: of the data set.
         obeyed: options that its maker obeys.
         make: makes them.
+        verify: read everything and compare it with its checksums.
 
     Returns:
         The splits by name.
     """
+    entry, options = _entry(name, obeyed)
+    return fetch(entry, options, make, verify=verify)
+
+
+def _entry(name: str, obeyed: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Name and options under which the splits are cached."""
     source = find_source(name)
     options = {**obeyed, "version": source.version}
     if source not in _SHIPPED:
@@ -207,7 +239,7 @@ def cached_splits(
     folder = options.pop("source", "")
     if source.fingerprint is not None and folder:
         options["fingerprint"] = source.fingerprint(folder)
-    return fetch(source.tfds or name, options, make)
+    return source.tfds or name, options
 
 
 def _view(splits: dict[str, Split], spec: DataSpec, source: Source, obeyed: Mapping[str, Any]) -> dict[str, Split]:

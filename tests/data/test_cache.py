@@ -51,6 +51,10 @@ def flip_a_byte(folder):
     (folder / "train_images.npy").write_bytes(data)
 
 
+def cut_images_short(folder):
+    (folder / "train_images.npy").write_bytes((folder / "train_images.npy").read_bytes()[:-1])
+
+
 def truncate(folder):
     (folder / "train_labels.npy").write_bytes((folder / "train_labels.npy").read_bytes()[:-4])
 
@@ -75,7 +79,7 @@ def rename_class(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (flip_a_byte, "train_images.npy fails its checksum"),
+        (cut_images_short, "train_images.npy is cut short or no array"),
         (truncate, "train_labels.npy fails its checksum"),
         (remove_images, "train_images.npy is missing"),
         (remove_index, "index.json is missing or unreadable"),
@@ -89,6 +93,16 @@ def test_damaged_entry_is_remade_with_a_warning(pets, data_dir, damage, message)
     with pytest.warns(UserWarning, match=f"remaking the cached data set .*{message}"):
         fetch("pets", {}, lambda: {"train": pets})
     remade = fetch("pets", {}, make_nothing)["train"]
+    np.testing.assert_array_equal(remade.images, pets.images)
+
+
+def test_images_are_checked_when_asked_for(pets, data_dir):
+    fetch("pets", {}, lambda: {"train": pets})
+    flip_a_byte(entry(data_dir))
+    fetch("pets", {}, make_nothing)
+    with pytest.warns(UserWarning, match=r"remaking the cached data set .*train_images.npy fails its checksum"):
+        fetch("pets", {}, lambda: {"train": pets}, verify=True)
+    remade = fetch("pets", {}, make_nothing, verify=True)["train"]
     np.testing.assert_array_equal(remade.images, pets.images)
 
 

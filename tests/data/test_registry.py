@@ -178,7 +178,7 @@ def test_a_data_function_changed_from_1000_to_700_images_is_made_anew(monkeypatc
 def test_shipped_data_sets_keep_the_caches_that_their_versions_name(monkeypatch):
     asked = []
 
-    def fetch(name, options, make):
+    def fetch(name, options, make, verify):
         asked.append(options)
         return make()
 

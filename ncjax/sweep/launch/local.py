@@ -31,7 +31,9 @@ from ncjax.sweep.workdir.environment import count_compilations, peak_memory_byte
 from ncjax.sweep.workdir.ledger import Ledger, from_json, write_ledger
 
 
-def run_sweep(config: ml_collections.ConfigDict, workdir: StrPath, profile_steps: int = 0) -> dict[str, Any]:
+def run_sweep(
+    config: ml_collections.ConfigDict, workdir: StrPath, profile_steps: int = 0, verify_data: bool = False
+) -> dict[str, Any]:
     """Trains, measures and transfers every run of a config; resumes where an earlier call was interrupted.
 
     In a workdir whose sweep this one extends (more values on an axis, more epochs) only what is missing is run. Where
@@ -42,6 +44,7 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: StrPath, profile_steps
       workdir: gets ``config.json``, ``environment.json``, ``data.json``, ``runs.json``, ``results.jsonl``,
         ``summary.json``, ``sweep.log``, ``checkpoints/`` and ``tensorboard/``.
       profile_steps: steps of training of which to write a profile to ``profile/``; 0 for none.
+      verify_data: read all data first and compare them with their checksums; after a crash that is done in any case.
 
     Returns:
       What ``summary.json`` holds (runs, rows, seconds, compilations, peak memory, of all calls), and ``this_call``.
@@ -52,7 +55,7 @@ def run_sweep(config: ml_collections.ConfigDict, workdir: StrPath, profile_steps
       SweepStopped: if SIGTERM or SIGINT came; the state is saved.
     """
     began, workdir = time.perf_counter(), Path(workdir)
-    sweep = with_source(prepare(config, workdir), workdir)
+    sweep = with_source(prepare(config, workdir, verify_data), workdir)
     # Nothing is written before all that can be wrong with the config has been found.
     with contextlib.ExitStack() as stack:
         stack.enter_context(naming_a_full_disk(workdir))

@@ -13,7 +13,7 @@ from ncjax.sweep.launch.group import Group, make_group, naming
 from ncjax.sweep.plan.config import SweepPlan, read_config
 from ncjax.sweep.plan.grid import Run
 from ncjax.sweep.program import hosts
-from ncjax.sweep.workdir.directory import check_workdir, describe_data
+from ncjax.sweep.workdir.directory import check_workdir, was_cut_off
 from ncjax.sweep.workdir.environment import device_memory_bytes
 from ncjax.sweep.workdir.ledger import Ledger, extend_ledger, from_json, read_ledger
 from ncjax.training import RunInputs, TrainedWeights, check_complexity_samples, run_inputs
@@ -75,12 +75,14 @@ class Sweep:
         return [self.group(ledger, number) for number in sorted(ledger.groups)]
 
 
-def prepare(config: ml_collections.ConfigDict, workdir: Path) -> Sweep:
+def prepare(config: ml_collections.ConfigDict, workdir: Path, verify_data: bool = False) -> Sweep:
     """Reads a config and its data, and finds whatever is wrong with them before anything is written.
 
     Args:
       config: with the keys of ``default_config``.
       workdir: where it is to run.
+      verify_data: read all data and compare them with their checksums. Where the last process in the workdir crashed
+        that is done in any case.
 
     Returns:
       The sweep.
@@ -90,16 +92,18 @@ def prepare(config: ml_collections.ConfigDict, workdir: Path) -> Sweep:
     """
     plan = read_config(config)
     ledger = from_json(hosts.shared(lambda: dataclasses.asdict(planned_ledger(config, workdir, plan))))
-    with naming("config.data", _DATA_OPTIONS):
-        dataset = data.load(plan.data)
+    verify_data = hosts.shared(lambda: verify_data or was_cut_off(workdir))
+    dataset = _load(plan.data, verify_data)
     if jax.process_count() > 1:
-        ours = describe_data(dataset)["sha256"]
+        ours = dataset.sha256
         if (theirs := hosts.shared(lambda: ours)) != ours:
             raise ValueError(
                 f"config.data: {dataset.name} has sha256 {ours[:12]}… on host {jax.process_index()} and {theirs[:12]}… "
                 f"on the first; expected the same images and labels on every host"
             )
-    views = {options: _view(plan, dataset, options) for options in dict.fromkeys(run.data for run in plan.runs)}
+    views = {
+        options: _view(plan, dataset, options, verify_data) for options in dict.fromkeys(run.data for run in plan.runs)
+    }
     sweep = Sweep(plan, dataset, views)
     sweep.groups(ledger)
     return sweep
@@ -128,11 +132,15 @@ def planned_ledger(config: ml_collections.ConfigDict, workdir: Path, plan: Sweep
     return extend_ledger(recorded, plan, plan.runs_per_program)
 
 
-def _view(plan: SweepPlan, dataset: data.Dataset, options: tuple[tuple[str, Any], ...]) -> View:
+def _load(spec: data.DataSpec, verify: bool) -> data.Dataset:
+    with naming("config.data", _DATA_OPTIONS):
+        return data.load(spec, verify=True) if verify else data.load(spec)
+
+
+def _view(plan: SweepPlan, dataset: data.Dataset, options: tuple[tuple[str, Any], ...], verify: bool) -> View:
     """The data with other options."""
     if options:
-        with naming("config.data", _DATA_OPTIONS):
-            viewed = data.load(dataclasses.replace(plan.data, **dict(options)))
+        viewed = _load(dataclasses.replace(plan.data, **dict(options)), verify)
         # Of the same pixels, so that geometric complexity is in the same unit.
         dataset = dataclasses.replace(viewed, mean=dataset.mean, std=dataset.std)
     streamed = plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes())

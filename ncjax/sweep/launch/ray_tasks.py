@@ -17,7 +17,7 @@ from ncjax.sweep.launch.progress import Progress
 from ncjax.sweep.launch.signals import StopRequest, SweepStopped, noticing_signals
 from ncjax.sweep.launch.source_weights import with_source
 from ncjax.sweep.program.memory import TooLarge
-from ncjax.sweep.workdir.directory import locked
+from ncjax.sweep.workdir.directory import locked, was_cut_off
 from ncjax.sweep.workdir.environment import count_compilations
 from ncjax.sweep.workdir.ledger import read_ledger
 
@@ -27,7 +27,11 @@ _RETRIES = 5
 
 
 def run_sweep_on_ray(
-    config: ml_collections.ConfigDict, workdir: StrPath, address: str | None = None, resources: str = "{}"
+    config: ml_collections.ConfigDict,
+    workdir: StrPath,
+    address: str | None = None,
+    resources: str = "{}",
+    verify_data: bool = False,
 ) -> dict[str, Any]:
     """Runs what ``run_sweep`` runs, each group of the grid as a Ray task.
 
@@ -38,6 +42,8 @@ def run_sweep_on_ray(
       workdir: a directory that all machines of the cluster see under the same name.
       address: of a Ray cluster, or None to start Ray here for as long as the sweep runs.
       resources: JSON of what each task takes, ``CPU``, ``GPU``, or a name that the cluster knows, such as ``TPU``.
+      verify_data: read all data first and compare them with their checksums, here and in each task; where a process
+        crashed, what goes on after it does so in any case.
 
     Returns:
       What ``run_sweep`` returns.
@@ -53,7 +59,7 @@ def run_sweep_on_ray(
         import ray
     except ImportError:
         raise ValueError("--launcher: ray is not installed; expected pip install 'ncjax[ray]'") from None
-    sweep = with_source(prepare(config, workdir), workdir)
+    sweep = with_source(prepare(config, workdir, verify_data), workdir)
     with naming_a_full_disk(workdir), locked(workdir), noticing_signals() as stop, count_compilations() as compilations:
         ledger = claim(config, workdir, sweep)
         started = not ray.is_initialized()
@@ -65,7 +71,9 @@ def run_sweep_on_ray(
         try:
             with Progress(workdir, work_of(groups), len(ledger.runs)) as progress:
                 stop.tell = progress.say
-                running = {task.remote(config.to_dict(), str(workdir), group.number): group for group in groups}
+                running = {
+                    task.remote(config.to_dict(), str(workdir), group.number, verify_data): group for group in groups
+                }
                 progress.say(f"ray: {len(running)} tasks, each with {json.dumps(options)}")
                 while running:
                     done, _ = ray.wait(list(running), timeout=_GATHER_SECONDS)
@@ -84,7 +92,7 @@ def run_sweep_on_ray(
                         ledger, parts = divide(sweep, ledger, group, runs, workdir)
                         for number in parts:
                             part = sweep.group(ledger, number)
-                            running[task.remote(config.to_dict(), str(workdir), number)] = part
+                            running[task.remote(config.to_dict(), str(workdir), number, verify_data)] = part
         finally:
             if started:
                 ray.shutdown()
@@ -141,10 +149,12 @@ def _result(ray: Any, task: Any, number: int) -> tuple[int, str] | None:
     return answer
 
 
-def _run_group(config: dict[str, Any], workdir: str, number: int) -> tuple[int, str] | None:
+def _run_group(config: dict[str, Any], workdir: str, number: int, verify_data: bool) -> tuple[int, str] | None:
     """The task: one group from its last checkpoint to its end; runs that would fit and why, if so many do not."""
     directory = Path(workdir)
-    sweep = with_source(prepare(ml_collections.ConfigDict(config), directory), directory)
+    lock = directory / "checkpoints" / f"lock_{number:03d}"
+    verify_data = verify_data or was_cut_off(lock)
+    sweep = with_source(prepare(ml_collections.ConfigDict(config), directory, verify_data), directory)
     ledger = read_ledger(directory)
     if ledger is None:
         raise ValueError(
@@ -152,7 +162,7 @@ def _run_group(config: dict[str, Any], workdir: str, number: int) -> tuple[int, 
         )
     group = sweep.group(ledger, number)
     # Its predecessor may still be dying.
-    with locked(directory / "checkpoints" / f"lock_{number:03d}", wait=True):
+    with locked(lock, wait=True):
         table = group_table(directory, number)
         if not table.exists():
             ours = set(ledger.groups[number].runs)

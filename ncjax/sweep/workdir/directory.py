@@ -2,15 +2,14 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import ml_collections
-import numpy as np
 
 from ncjax.data import Dataset
 from ncjax.files import read_object, write_json
@@ -104,6 +103,8 @@ def _extends(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
 def locked(workdir: Path, wait: bool = False) -> Iterator[None]:
     """Keeps other processes out of a workdir, which is made if it is not there, for a ``with`` block.
 
+    What is written in the lock's file stays there where the block has no end: see ``was_cut_off``.
+
     Args:
       workdir: of the sweep.
       wait: until it is free.
@@ -112,14 +113,43 @@ def locked(workdir: Path, wait: bool = False) -> Iterator[None]:
       ValueError: if another process has it.
     """
     workdir.mkdir(parents=True, exist_ok=True)
-    with (workdir / ".lock").open("w") as file:
+    with (workdir / ".lock").open("a") as file:
         if wait:
             fcntl.flock(file, fcntl.LOCK_EX)
         elif not _lock(file):
             raise ValueError(
                 f"--workdir: another process is running a sweep in {workdir}; wait for it or use a new directory"
             )
-        yield
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        # It is there after a failure of power too.
+        os.fsync(file.fileno())
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def was_cut_off(workdir: StrPath) -> bool:
+    """Whether the last process that had a workdir to itself neither finished nor stopped: it or its machine crashed.
+
+    Args:
+      workdir: of the sweep.
+
+    Returns:
+      Whether it was so; not while a process is running there.
+
+    Example:
+      >>> import tempfile
+      >>> workdir = Path(tempfile.mkdtemp())
+      >>> with locked(workdir):
+      ...     during = was_cut_off(workdir)
+      >>> during, was_cut_off(workdir)
+      (False, False)
+    """
+    lock = Path(workdir) / ".lock"
+    return lock.is_file() and lock.stat().st_size > 0 and not is_running(workdir)
 
 
 def _lock(file: IO[str]) -> bool:
@@ -226,14 +256,9 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
       Its name, checksum, sizes, classes and pixel statistics.
     """
     splits = {"train": dataset.train, "test": dataset.test, "target": dataset.target}
-    digest = hashlib.sha256()
-    for split in splits.values():
-        if split is not None:
-            digest.update(np.ascontiguousarray(split.images).data)
-            digest.update(np.ascontiguousarray(split.labels).data)
     return {
         "name": dataset.name,
-        "sha256": digest.hexdigest(),
+        "sha256": dataset.sha256,
         "image_shape": dataset.train.images.shape[1:],
         "splits": {
             name: {"images": len(split), "classes": split.class_names}
