@@ -53,6 +53,17 @@ def test_rooms_of_the_sweep_import_one_way(place):
         assert rooms & {*SWEEP_ROOMS} <= {*SWEEP_ROOMS[: place + 1]}, path
 
 
+def test_one_file_outside_knows_how_convolutions_are_made_fast_on_a_cpu():
+    own = {ROOT / "ncjax" / "cpu_convolution", ROOT / "tests" / "cpu_convolution"}
+    others = (path for path in PYTHON_FILES if not own & {*path.parents})
+    known = {
+        path.relative_to(ROOT).as_posix()
+        for path in others
+        if any(name.startswith("ncjax.cpu_convolution") for name in imported_modules(path))
+    }
+    assert known == {"ncjax/models/lowering.py"}
+
+
 def test_every_folder_of_the_package_is_a_room_of_the_list():
     assert {path.parent.name for path in (ROOT / "ncjax").glob("*/__init__.py")} == MAY_IMPORT.keys()
 

@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from ncjax.cpu_convolution import Lowering, convolution
+from ncjax.models.lowering import Lowering, convolution
 
 Norm = Literal["none", "batch", "group"]
 Taps = dict[str, Array]

@@ -4,9 +4,9 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from ncjax.cpu_convolution import Lowering
 from ncjax.models.blocks import Norm, Stages, Taps, normalise
 from ncjax.models.classifier import Classifier, classify
+from ncjax.models.lowering import Lowering
 
 
 class MLP(nn.Module):

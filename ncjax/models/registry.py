@@ -8,10 +8,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ncjax.cpu_convolution import Lowering
 from ncjax.models.blocks import Norm
 from ncjax.models.classifier import Classifier
 from ncjax.models.convnet import ConvNet
+from ncjax.models.lowering import Lowering
 from ncjax.models.mlp import MLP
 from ncjax.models.resnet import ResNet18, ResNet50
 from ncjax.models.resnet12 import ResNet12

@@ -6,9 +6,9 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from ncjax.cpu_convolution import Lowering
 from ncjax.models.blocks import ConvNormRelu, Norm, Stages, Taps, block_names
 from ncjax.models.classifier import Classifier, classify
+from ncjax.models.lowering import Lowering
 
 
 class BasicBlock(nn.Module):

@@ -4,9 +4,9 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from ncjax.cpu_convolution import Lowering
 from ncjax.models.blocks import ConvNormRelu, Norm, Stages, Taps, block_names, normalise
 from ncjax.models.classifier import Classifier, classify
+from ncjax.models.lowering import Lowering
 
 
 class PreActivationBlock(nn.Module):

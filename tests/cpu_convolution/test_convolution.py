@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from ncjax import models
+from ncjax.cpu_convolution import matmul_convolution
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
@@ -23,7 +23,7 @@ def test_the_lowerings_agree_in_values_and_gradients(size, strides, kernel_size,
         out, pullback = jax.vjp(lambda x, k: conv(x, k, strides, pads, dimension_numbers=LAYOUT), images, kernel)
         return out, *pullback(jax.random.normal(keys[2], out.shape))
 
-    matmul, native = both(models.matmul_convolution), both(lax.conv_general_dilated)
+    matmul, native = both(matmul_convolution), both(lax.conv_general_dilated)
     for ours, theirs in zip(matmul, native, strict=True):
         # Sums of at most 27·64 products of standard normals: float32 rounding stays well below 1e-4.
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
@@ -31,14 +31,9 @@ def test_the_lowerings_agree_in_values_and_gradients(size, strides, kernel_size,
 
 def test_a_grouped_convolution_is_refused_in_one_line():
     with pytest.raises(ValueError, match="neither dilated nor grouped"):
-        models.matmul_convolution(jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 2)), (1, 1), "SAME", feature_group_count=2)
+        matmul_convolution(jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 2)), (1, 1), "SAME", feature_group_count=2)
 
 
 def test_a_kernel_larger_than_the_map_is_refused_in_one_line():
     with pytest.raises(ValueError, match=r"kernel: got a window of \(3, 3\), larger than maps of \(2, 4\)"):
-        models.matmul_convolution(jnp.ones((1, 2, 4, 2)), jnp.ones((3, 3, 2, 2)), (1, 1), "VALID")
-
-
-def test_an_unknown_lowering_is_named():
-    with pytest.raises(ValueError, match="lowering: got 'matmull'"):
-        models.resolve_lowering("matmull")
+        matmul_convolution(jnp.ones((1, 2, 4, 2)), jnp.ones((3, 3, 2, 2)), (1, 1), "VALID")
