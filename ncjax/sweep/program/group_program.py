@@ -144,7 +144,6 @@ def step_flops(spec: ProgramSpec) -> float:
       The number; 0 if it cannot be told. Penalties and measuring come on top and are not counted.
 
     Example:
-      >>> from ncjax.training import MeasureSpec, TrainSpec
       >>> train = TrainSpec(models.ModelSpec("mlp", widths=(100,)), num_classes=10, batch_size=2)
       >>> step_flops(ProgramSpec(train, MeasureSpec(), (8, 8, 1))) > 3 * 2 * 2 * 100 * (64 + 10)
       True
