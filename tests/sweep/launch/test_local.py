@@ -38,13 +38,13 @@ def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config
 
 
 def test_a_column_that_is_not_in_the_list_is_refused_and_nothing_is_written(config, tmp_path, monkeypatch):
-    measure = group.Execution.measure
+    measure = group.CompiledGroup.measure
 
     def with_a_novelty(self, state, step):
         state, measured = measure(self, state, step)
         return state, {**measured, "train/varianceratio": measured["train/variance_ratio"]}
 
-    monkeypatch.setattr(group.Execution, "measure", with_a_novelty)
+    monkeypatch.setattr(group.CompiledGroup, "measure", with_a_novelty)
     with pytest.raises(ValueError, match=r"got 'train/varianceratio'.*did you mean 'train/variance_ratio'"):
         run_sweep(config, tmp_path)
     assert not (tmp_path / "results.jsonl").exists()
