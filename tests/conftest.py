@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -16,6 +17,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
 
 import jax
 import pytest
+from jaxtyping import config
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -28,6 +30,14 @@ def pytest_runtest_setup(item):
     without = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS", "false").lower() not in ("", "0", "false")
     if without and not item.get_closest_marker("structure"):
         pytest.fail("a test without the marker structure runs as users do: unset JAX_DISABLE_MOST_OPTIMIZATIONS")
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without the shape checker of the tests, as a user runs it: what is wrong meets the library's own messages."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

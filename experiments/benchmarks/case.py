@@ -20,6 +20,7 @@ class Options:
         max_seconds: for the rounds of one case.
         precision: of matrix products in all libraries: float32, tf32 or bfloat16.
         figures: directory for figures, or None.
+        compile_peer: whether torch's compiler is among the peers; it takes a minute a network.
         only: part of the title that a case must have to be run.
     """
 
@@ -28,6 +29,7 @@ class Options:
     max_seconds: float = 120.0
     precision: str = "float32"
     figures: Path | None = None
+    compile_peer: bool = True
     only: str = ""
 
     def wants(self, title: str) -> bool:

@@ -76,7 +76,7 @@ def first_group(config: ml_collections.ConfigDict) -> Pipeline:
     inputs = training.run_inputs(dataset, plan.complexity_samples)
     runs = groups(plan.runs)[0]
     spec = ProgramSpec(
-        train=runs[0].train_spec(dataset.train.num_classes, **plan.train),
+        train=runs[0].train_spec(dataset.train.num_classes),
         measure=measurement.MeasureSpec(
             **{
                 **vars(plan.measure),

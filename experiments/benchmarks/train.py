@@ -130,7 +130,7 @@ def _torch_runs(
         "torch": make(torch.contiguous_format),
         "torch channels_last": make(torch.channels_last),
     }
-    if not options.quick:
+    if not options.quick and options.compile_peer:
         compiled = {"torch compile": torch.contiguous_format, "torch compile channels_last": torch.channels_last}
         for name, layout in compiled.items():
             runs[name] = make(layout)

@@ -3,26 +3,30 @@
 A new claim is one new file with a `Claim` and one line in `CLAIMS`.
 """
 
+import warnings
+from typing import Any
+
 import pandas as pd
 
 from ncjax.claims.association import Relation, association_findings, axis_findings, axis_name
-from ncjax.claims.bootstrap import LEVEL, RESAMPLES, Interval, bootstrap_interval, resampled_weights
 from ncjax.claims.claim import SAME, Claim, Headline
-from ncjax.claims.evidence import mean_finding, missing_columns
-from ncjax.claims.gc_paper import a1_complexity_and_collapse as complexity_and_collapse
-from ncjax.claims.gc_paper import a2_complexity_penalty as complexity_penalty
-from ncjax.claims.gc_paper import a3_complexity_estimators as complexity_estimators
-from ncjax.claims.gc_paper import a4_error_bound as error_bound
-from ncjax.claims.gc_paper import a5_complexity_and_transfer as complexity_and_transfer
-from ncjax.claims.gc_paper import a6_flatness_and_complexity as flatness_and_complexity
-from ncjax.claims.limits_paper import b1_train_and_test_collapse as train_and_test_collapse
-from ncjax.claims.limits_paper import b2_weak_and_strong_collapse as weak_and_strong_collapse
-from ncjax.claims.limits_paper import b3_sample_size as sample_size
-from ncjax.claims.limits_paper import b4_coarse_to_fine as coarse_to_fine
-from ncjax.claims.limits_paper import b5_cascade as cascade
+from ncjax.claims.findings import mean_finding, missing_columns
+from ncjax.claims.gc_paper import (
+    a1_complexity_and_collapse,
+    a2_complexity_penalty,
+    a3_complexity_estimators,
+    a4_error_bound,
+    a5_complexity_and_transfer,
+    a6_flatness_and_complexity,
+)
+from ncjax.claims.limits_paper import (
+    b1_train_and_test_collapse,
+    b2_weak_and_strong_collapse,
+    b3_sample_size,
+    b4_coarse_to_fine,
+    b5_cascade,
+)
 from ncjax.claims.limits_paper.b5_cascade import layer_taps
-from ncjax.claims.moments import Moment, at_moment
-from ncjax.claims.rank_correlation import partial_spearman, spearman
 from ncjax.claims.runs import (
     LOST,
     TERMINAL_ERROR,
@@ -36,8 +40,18 @@ from ncjax.claims.runs import (
     select_runs,
     sweep_axes,
 )
-from ncjax.claims.slopes import log_slope
+from ncjax.claims.statistics import (
+    LEVEL,
+    RESAMPLES,
+    BootstrapInterval,
+    bootstrap_interval,
+    log_slope,
+    partial_spearman,
+    resampled_weights,
+    spearman,
+)
 from ncjax.claims.verdict import MIN_UNITS, RULE, Finding, Verdict, decide
+from ncjax.claims.when import When, cut_runs
 
 __all__ = [
     "CLAIMS",
@@ -48,21 +62,21 @@ __all__ = [
     "RULE",
     "SAME",
     "TERMINAL_ERROR",
+    "BootstrapInterval",
     "Claim",
     "Finding",
     "Headline",
-    "Interval",
     "LeftOut",
-    "Moment",
     "Relation",
     "Runs",
     "Verdict",
+    "When",
     "association_findings",
-    "at_moment",
     "axis_findings",
     "axis_name",
     "bootstrap_interval",
     "count_lost",
+    "cut_runs",
     "decide",
     "evaluate",
     "final_rows",
@@ -81,18 +95,29 @@ __all__ = [
 ]
 
 CLAIMS: tuple[Claim, ...] = (
-    complexity_and_collapse.CLAIM,
-    complexity_penalty.CLAIM,
-    complexity_estimators.CLAIM,
-    error_bound.CLAIM,
-    complexity_and_transfer.CLAIM,
-    flatness_and_complexity.CLAIM,
-    train_and_test_collapse.CLAIM,
-    weak_and_strong_collapse.CLAIM,
-    sample_size.CLAIM,
-    coarse_to_fine.CLAIM,
-    cascade.CLAIM,
+    a1_complexity_and_collapse.CLAIM,
+    a2_complexity_penalty.CLAIM,
+    a3_complexity_estimators.CLAIM,
+    a4_error_bound.CLAIM,
+    a5_complexity_and_transfer.CLAIM,
+    a6_flatness_and_complexity.CLAIM,
+    b1_train_and_test_collapse.CLAIM,
+    b2_weak_and_strong_collapse.CLAIM,
+    b3_sample_size.CLAIM,
+    b4_coarse_to_fine.CLAIM,
+    b5_cascade.CLAIM,
 )
+
+_RENAMED = {"Interval": "BootstrapInterval", "Moment": "When", "at_moment": "cut_runs"}
+
+
+def __getattr__(name: str) -> Any:
+    """Names of the version before."""
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    new = _RENAMED[name]
+    warnings.warn(f"ncjax.claims.{name} is now ncjax.claims.{new}", DeprecationWarning, stacklevel=2)
+    return globals()[new]
 
 
 def evaluate(table: pd.DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]:

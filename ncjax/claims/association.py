@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from ncjax.claims.evidence import SPEARMAN, Unfit, judge, lacking, missing_columns, not_applicable
-from ncjax.claims.rank_correlation import partial_spearman, spearman
+from ncjax.claims.findings import SPEARMAN, NotApplicable, judge, lacking, missing_columns, not_applicable_finding
 from ncjax.claims.runs import Runs
-from ncjax.claims.slopes import log_slope
+from ncjax.claims.statistics import log_slope, partial_spearman, spearman
 from ncjax.claims.verdict import Finding, Verdict
 
-Measure = Callable[..., Float[np.ndarray, " b"]]
+Statistic = Callable[..., Float[np.ndarray, " b"]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +64,9 @@ def association_findings(
     for relation in relations:
         missing = missing_columns(runs.rows, [column, relation.column])
         if missing:
-            unfit = Unfit(lacking(missing), runs.left_out)
+            why = NotApplicable(lacking(missing), runs.left_out)
             line = f"{name} and {relation.name}, all runs"
-            findings.append(not_applicable(claim, line, SPEARMAN, relation.claimed, unfit))
+            findings.append(not_applicable_finding(claim, line, SPEARMAN, relation.claimed, why))
         else:
             findings += _lines(claim, runs, column, name, relation)
     return findings
@@ -122,7 +121,7 @@ def _lines(claim: str, runs: Runs, column: str, name: str, relation: Relation) -
     x, y = runs.values(column), runs.values(relation.column)
     pair = f"{name} and {relation.name}"
 
-    def across(label: str, statistic: str, values: Float[np.ndarray, "columns runs"], measure: Measure) -> Finding:
+    def across(label: str, statistic: str, values: Float[np.ndarray, "columns runs"], measure: Statistic) -> Finding:
         known = values[:, np.isfinite(values).all(axis=0)]
         return judge(
             claim, f"{pair}, {label}", relation.claimed, statistic, runs,

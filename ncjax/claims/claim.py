@@ -1,14 +1,14 @@
-"""A claim of a paper as a query over the results table, asked at three moments."""
+"""A claim of a paper as a query over the results table, asked at three points of training."""
 
 import dataclasses
 from collections.abc import Callable
 
 import pandas as pd
 
-from ncjax.claims.evidence import Unfit, lacking, not_applicable, prepare_runs, unsettled_reason
-from ncjax.claims.moments import Moment, at_moment
+from ncjax.claims.findings import NotApplicable, lacking, not_applicable_finding, prepare_runs, unsettled_reason
 from ncjax.claims.runs import Runs
 from ncjax.claims.verdict import Finding, Verdict
+from ncjax.claims.when import When, cut_runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Claim:
             for two or more.
         config: file of the sweep that measures them.
         headline: the line that speaks for the claim.
-        lines: runs, cut off at the moment in question, to findings, the headline first.
+        lines: runs, cut off where they are compared, to findings, the headline first.
         terminal: whether the claim speaks of the terminal phase alone.
         varied: hyper-parameters in which runs must differ.
 
@@ -72,7 +72,7 @@ class Claim:
 
         Returns:
             Findings, first those at the end of training, the headline before all. Its note, and that of any other line
-            at the end, says at which other moment the verdict differs.
+            at the end, says where else the verdict differs.
 
         Raises:
             ValueError: if the table is empty or lacks ``run`` or ``step``.
@@ -84,45 +84,45 @@ class Claim:
             'the results table lacks train/geometric_complexity: configs/quickstart.py measures it'
         """
         runs = prepare_runs(table, self.columns, self.config, self.terminal, self.varied)
-        if isinstance(runs, Unfit):
-            return [self._unfit(runs, Moment.END, headline=True)]
+        if isinstance(runs, NotApplicable):
+            return [self._not_applicable(runs, When.END, headline=True)]
         ended = self.lines(runs)
         ended[0] = dataclasses.replace(ended[0], headline=True)
-        others = {moment: self._at(runs, moment, ended) for moment in Moment if moment is not Moment.END}
-        verdicts = {moment: {each.line: each for each in found} for moment, found in others.items()}
+        others = {when: self._at(runs, when, ended) for when in When if when is not When.END}
+        verdicts = {when: {each.line: each for each in found} for when, found in others.items()}
         return [
             *(_with_differences(each, {m: found.get(each.line) for m, found in verdicts.items()}) for each in ended),
             *(each for found in others.values() for each in found),
         ]
 
-    def _at(self, runs: Runs, moment: Moment, ended: list[Finding]) -> list[Finding]:
-        moved = at_moment(runs, moment, self.terminal)
+    def _at(self, runs: Runs, when: When, ended: list[Finding]) -> list[Finding]:
+        moved = cut_runs(runs, when, self.terminal)
         if moved is None:
-            column = "epoch" if moment is Moment.EPOCH else "train/loss"
-            return [self._unfit(Unfit(lacking([column]), runs.left_out), moment)]
+            column = "epoch" if when is When.EPOCH else "train/loss"
+            return [self._not_applicable(NotApplicable(lacking([column]), runs.left_out), when)]
         if moved is runs:
-            return [dataclasses.replace(each, moment=str(moment), headline=False, note=SAME) for each in ended]
+            return [dataclasses.replace(each, when=str(when), headline=False, note=SAME) for each in ended]
         if moved.final.empty:
-            reason = unsettled_reason(moved, str(moment))
-            return [self._unfit(Unfit(reason, moved.left_out), moment)]
-        return [dataclasses.replace(each, moment=str(moment)) for each in self.lines(moved)]
+            reason = unsettled_reason(moved, str(when))
+            return [self._not_applicable(NotApplicable(reason, moved.left_out), when)]
+        return [dataclasses.replace(each, when=str(when)) for each in self.lines(moved)]
 
-    def _unfit(self, unfit: Unfit, moment: Moment, headline: bool = False) -> Finding:
+    def _not_applicable(self, why: NotApplicable, when: When, headline: bool = False) -> Finding:
         line = self.headline
-        finding = not_applicable(self.key, line.line, line.statistic, line.claimed, unfit)
-        return dataclasses.replace(finding, moment=str(moment), headline=headline)
+        finding = not_applicable_finding(self.key, line.line, line.statistic, line.claimed, why)
+        return dataclasses.replace(finding, when=str(when), headline=headline)
 
 
 SAME = "the same as at the end"
 """Note of a finding whose runs are compared at their ends anyway."""
 
 
-def _with_differences(finding: Finding, others: dict[Moment, Finding | None]) -> Finding:
+def _with_differences(finding: Finding, others: dict[When, Finding | None]) -> Finding:
     if finding.verdict is Verdict.NOT_APPLICABLE:
         return finding
     differing = [
-        f"{moment} ({other.verdict})"
-        for moment, other in others.items()
+        f"{when} ({other.verdict})"
+        for when, other in others.items()
         if other is not None and other.verdict not in (finding.verdict, Verdict.NOT_APPLICABLE)
     ]
     note = f"differs {', '.join(differing)}" if differing else ""

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ncjax.claims.association import axis_name
-from ncjax.claims.evidence import mean_finding
+from ncjax.claims.findings import mean_finding
 from ncjax.claims.runs import Runs, keep_runs
 from ncjax.claims.verdict import Finding
 

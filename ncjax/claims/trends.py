@@ -1,4 +1,4 @@
-"""Numbers of single runs that speak of their course: changes, orders over time, slopes late in training."""
+"""Numbers of single runs over training: changes, orders over time, slopes late in training."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from ncjax.claims.rank_correlation import spearman
 from ncjax.claims.runs import TERMINAL_ERROR, Runs, finite_numbers
+from ncjax.claims.statistics import spearman
 from ncjax.claims.verdict import MIN_UNITS
 
 

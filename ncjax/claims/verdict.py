@@ -3,9 +3,10 @@
 import dataclasses
 import enum
 import math
+import warnings
 from typing import Any
 
-from ncjax.claims.bootstrap import Interval
+from ncjax.claims.statistics import BootstrapInterval
 
 MIN_UNITS = 5
 """Fewer resampled units than this give no verdict: even four runs in perfect order happen once in twelve by chance."""
@@ -46,7 +47,7 @@ class Finding:
         runs: runs that the statistic is made of.
         units: units that the bootstrap resamples.
         unit: what a unit is, ``"settings"`` (all seeds of one setting together) or ``"runs"``.
-        moment: when runs were compared, a `ncjax.claims.Moment` in words.
+        when: where in training runs were compared, a `ncjax.claims.When` in words.
         headline: whether this line speaks for the claim.
         diverged: runs left out because they diverged.
         exploded: runs left out because their geometric complexity passed 1e9 on the way.
@@ -72,7 +73,7 @@ class Finding:
     runs: int = 0
     units: int = 0
     unit: str = "runs"
-    moment: str = "at the end"
+    when: str = "at the end"
     headline: bool = False
     diverged: int = 0
     exploded: int = 0
@@ -91,10 +92,20 @@ class Finding:
             True
         """
         plain = dataclasses.asdict(self) | {"verdict": str(self.verdict)}
-        return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in plain.items()}
+        # In files ``when`` keeps the key that it had in files of earlier versions.
+        return {
+            "moment" if key == "when" else key: None if isinstance(value, float) and math.isnan(value) else value
+            for key, value in plain.items()
+        }
+
+    @property
+    def moment(self) -> str:
+        """The earlier name of ``when``."""
+        warnings.warn("Finding.moment is now Finding.when", DeprecationWarning, stacklevel=2)
+        return self.when
 
 
-def decide(interval: Interval, claimed: int, units: int) -> Verdict:
+def decide(interval: BootstrapInterval, claimed: int, units: int) -> Verdict:
     """The rule, fixed before any data: where the interval lies relative to zero.
 
     Args:
@@ -109,11 +120,11 @@ def decide(interval: Interval, claimed: int, units: int) -> Verdict:
         ValueError: if ``claimed`` is neither +1 nor -1.
 
     Example:
-        >>> decide(Interval(0.5, 0.1, 0.9), claimed=1, units=12)
+        >>> decide(BootstrapInterval(0.5, 0.1, 0.9), claimed=1, units=12)
         <Verdict.SUPPORTED: 'supported'>
-        >>> decide(Interval(0.5, 0.1, 0.9), claimed=-1, units=12)
+        >>> decide(BootstrapInterval(0.5, 0.1, 0.9), claimed=-1, units=12)
         <Verdict.CONTRADICTED: 'contradicted'>
-        >>> decide(Interval(0.5, -0.1, 0.9), claimed=1, units=12)
+        >>> decide(BootstrapInterval(0.5, -0.1, 0.9), claimed=1, units=12)
         <Verdict.INCONCLUSIVE: 'inconclusive'>
     """
     if claimed not in (1, -1):

@@ -53,7 +53,7 @@ def asked_config(holder: Any) -> ConfigDict:
         if value == (None,):
             config_path.set_value(key, config, None)
     for name in sorted(swept_axes(config)):
-        home = AXES[name].home
+        home = AXES[name].key
         if home in asked:
             raise ValueError(
                 f"--config.{home}: got {asked[home]!r}, which no run would take: the config sweeps this axis; expected "

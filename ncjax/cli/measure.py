@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from ncjax.cli import entry as launch
-from ncjax.cli.features_file import FeaturesFile, Split, read_features
+from ncjax.cli.features_file import FeaturesFile, read_features
 from ncjax.cli.result import check_writable, keeping_stdout, show
 
 FEATURES = flags.DEFINE_string("features", None, "File of features, written by numpy.savez.")
@@ -209,10 +209,10 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines + [f"note: {note}" for note in result["notes"]])
 
 
-def _measures(train: Split, test: Split | None = None, *, kernel: Any, bias: Any, num_classes: int) -> dict[str, Any]:
+def _measures(train: Any, test: Any = None, *, kernel: Any, bias: Any, num_classes: int) -> dict[str, Any]:
     from ncjax import metrics
 
-    report = metrics.train_test_report(*train, num_classes, test=test, kernel=kernel, bias=bias)
+    report = metrics.train_test_report(train[0], train[1], num_classes, test=test, kernel=kernel, bias=bias)
     return report if test is not None else {name.removeprefix("train/"): value for name, value in report.items()}
 
 

@@ -191,13 +191,13 @@ def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
       The `ncjax.report.SweepResults`.
     """
     from ncjax.claims import evaluate
-    from ncjax.report import PLATES, SweepResults, illustrate, read_descriptions, read_tables, sweep_page
+    from ncjax.report import FIGURES, SweepResults, draw_figures, read_descriptions, read_tables, sweep_page
 
     table = read_tables([workdir])
     page.mkdir(parents=True, exist_ok=True)
-    plates = [plate for plate in PLATES if set(plate.claims) & set(experiment.claims)]
-    illustrations, _ = illustrate(table, page, plates)
-    for figure in illustrations:
+    figures = [wanted for wanted in FIGURES if set(wanted.claims) & set(experiment.claims)]
+    drawn, _ = draw_figures(table, page, figures)
+    for figure in drawn:
         # A page shows the PNG; experiments.report keeps both.
         figure.image.with_suffix(".pdf").unlink()
     config, environment, summary = (
@@ -206,7 +206,7 @@ def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
     commands = (f"python -m experiments.results --experiment={experiment.config}",)
     findings = evaluate(table)
     results = SweepResults(
-        experiment.name, commands, experiment.claims, findings, illustrations, config, environment, summary,
+        experiment.name, commands, experiment.claims, findings, drawn, config, environment, summary,
         experiment.stands_for,
     )  # fmt: skip
     notes = page / "notes.md"

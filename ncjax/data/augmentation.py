@@ -7,15 +7,12 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Key
 
+from ncjax.options import check, option
+
 
 @dataclass(frozen=True)
 class Augmentation:
     """What is done to train images, in this order: crop, flip, cutout.
-
-    Args:
-        crop_padding: pixels of zeros around an image before a window of its size is cut out at random; 0: no crop.
-        flip: whether half the images are mirrored left to right.
-        cutout: side in pixels of a square of zeros with a random centre; 0: none.
 
     Raises:
         ValueError: if an option has the wrong type or is negative.
@@ -25,17 +22,19 @@ class Augmentation:
         (True, False)
     """
 
-    crop_padding: int = 0
-    flip: bool = False
-    cutout: int = 0
+    crop_padding: int = option(
+        0,
+        "pixels of zeros around a train image before a window of its size is cut out at random",
+        at_least=0,
+        zero="no crop",
+    )
+    flip: bool = option(False, "whether half the train images are mirrored left to right")
+    cutout: int = option(
+        0, "side in pixels of a square of zeros with a random centre in train images", at_least=0, zero="none"
+    )
 
     def __post_init__(self):
-        for option in ("crop_padding", "cutout"):
-            value = getattr(self, option)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ValueError(f"{option} must be a whole number from 0 (0: none); got {value!r}")
-        if not isinstance(self.flip, bool):
-            raise ValueError(f"flip must be True or False; got {self.flip!r}")
+        check(self)
 
     @property
     def active(self) -> bool:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from ncjax.measurement.error_bounds import error_bounds
 from ncjax.measurement.estimator_errors import estimator_errors
 from ncjax.measurement.fine_probes import fine_probes
 from ncjax.measurement.loss_flatness import first_layer_row, flatness_row
+from ncjax.options import option, whole_numbers
 from ncjax.training.chunks import images_at_once, map_splits
 from ncjax.training.inputs import RunInputs
 from ncjax.training.objective import sample_losses
@@ -37,31 +38,46 @@ class MeasureSpec:
     """Static choices of measuring; frozen and hashable.
 
     Attributes:
-      chunk: images passed through the network at once; by default what suits the device.
-      complexity_probes: random probes a sample of the geometric complexity; 0 computes it exactly.
       transfer: few-shot episodes on the target classes, or None to leave them out.
       target_classes: number of classes never trained on, 0 where there are none.
-      seed: of probes and episodes; the same for all runs and checkpoints, so that runs differ by their networks alone.
-      flatness_samples: train images on which the flatness of the loss is measured; 0 leaves it out.
-      hessian_probes: Hessian-vector products for the trace of the loss's Hessian; 0 leaves it out.
-      sam_radius: of the sharpness of the loss.
-      first_layer: whether to measure the first-layer inequality, of networks of dense layers alone.
-      estimator_sizes: products a sample at which estimators of the geometric complexity are compared; () for none.
-      bounds: whether to measure bounds on the nearest class mean's error.
       fine_classes: classes below the labels, to probe for; 0 leaves probes out.
     """
 
-    chunk: int = field(default_factory=images_at_once)
-    complexity_probes: int = 1
+    chunk: int = option(
+        images_at_once, "images through the network at once", config=0, at_least=0, zero="what suits the device"
+    )
+    complexity_probes: int = option(1, "random probes a sample of the geometric complexity", at_least=0, zero="exact")
     transfer: EpisodeSpec | None = None
     target_classes: int = 0
-    seed: int = 0
-    flatness_samples: int = 0
-    hessian_probes: int = 8
-    sam_radius: float = 0.05
-    first_layer: bool = False
-    estimator_sizes: tuple[int, ...] = ()
-    bounds: bool = False
+    seed: int = option(
+        0,
+        "of probes and episodes; the same for all runs and checkpoints, so that runs differ by their networks alone",
+        at_least=0,
+    )
+    flatness_samples: int = option(
+        0,
+        "train images for the loss's gradient norm, Hessian trace and sharpness",
+        at_least=0,
+        zero="none",
+    )
+    hessian_probes: int = option(
+        8,
+        "Hessian-vector products for the trace of the loss's Hessian; 0 leaves it out",
+        at_least=0,
+        allows=lambda probes: probes != 1,
+        expected="0 or at least 2, for a standard error",
+    )
+    sam_radius: float = option(0.05, "of the sharpness of the loss", above=0)
+    first_layer: bool = option(False, "whether to measure the first-layer inequality; of model mlp alone")
+    estimator_sizes: tuple[int, ...] = option(
+        (),
+        "products a sample at which estimators of the geometric complexity are compared; () for none",
+        allows=lambda sizes: whole_numbers(1, sizes) and list(sizes) == sorted(set(sizes)),
+        expected="ascending whole numbers from 1",
+    )
+    bounds: bool = option(
+        False, "whether to measure bounds on the nearest class mean's error, by CDNV and by geometric complexity"
+    )
     fine_classes: int = 0
 
 

@@ -11,8 +11,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_labels, dropped_rows, single_or_better
-from ncjax.metrics.compensated import rounded, scaled, two_sum
+from ncjax.metrics.compensated import rounded, two_sum
 from ncjax.metrics.moments import least_exponent, moments_by_class, weighted_gram
+from ncjax.metrics.powers_of_two import scaled
 
 
 @jax.tree_util.register_dataclass

@@ -18,7 +18,7 @@ from ncjax.metrics.class_means import (
 )
 from ncjax.metrics.class_stats import ClassStats, in_unit
 from ncjax.metrics.collapse import cdnv
-from ncjax.metrics.compensated import scaled
+from ncjax.metrics.powers_of_two import scaled
 
 
 class Chain(NamedTuple):

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from ncjax.metrics.compensated import exponent_of, rounded, scaled, two_sum
+from ncjax.metrics.compensated import rounded, two_sum
+from ncjax.metrics.powers_of_two import exponent_of, scaled
 
 # Rows of a block. On a CPU what is done with so many stays in the cache; elsewhere a loop of short steps is slow. A
 # running sum of single floats loses about the square root of its length in units of its rounding.

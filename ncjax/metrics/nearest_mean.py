@@ -19,8 +19,9 @@ from ncjax.metrics.class_means import (
     present,
 )
 from ncjax.metrics.class_stats import ClassStats
-from ncjax.metrics.compensated import scaled, two_sum
+from ncjax.metrics.compensated import two_sum
 from ncjax.metrics.pairs import ONE_BLOCK
+from ncjax.metrics.powers_of_two import scaled
 from ncjax.metrics.simplex import check_kernel
 
 # Rows that are scored against all classes at once: few enough that all that is made of them stays in the cache.

@@ -20,18 +20,9 @@ from ncjax.metrics.class_means import (
     present,
 )
 from ncjax.metrics.class_stats import ClassStats
-from ncjax.metrics.compensated import (
-    block_gram,
-    divide,
-    exponent_of,
-    gram,
-    gram_slices,
-    power_of_two,
-    row_squares,
-    two_product,
-    two_sum,
-)
+from ncjax.metrics.compensated import block_gram, divide, gram, gram_slices, row_squares, two_product, two_sum
 from ncjax.metrics.pairs import ONE_BLOCK, pair_moments
+from ncjax.metrics.powers_of_two import exponent_of, power_of_two
 
 
 def nc2_equinorm(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:

@@ -1,8 +1,9 @@
 """The networks by name."""
 
 import difflib
+import functools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -17,6 +18,7 @@ from ncjax.models.resnet import ResNet18, ResNet50
 from ncjax.models.resnet12 import ResNet12
 from ncjax.models.vgg import VGG11, VGG13, VGG16
 from ncjax.models.wide_resnet import WideResNet28x4
+from ncjax.options import option, whole_numbers
 
 # To add a model: write its module in a file of its own and name it here.
 MODELS: dict[str, type[nn.Module]] = {
@@ -34,22 +36,25 @@ MODELS: dict[str, type[nn.Module]] = {
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which network to build; frozen and hashable, so that it can be a static argument of a compiled function.
+    """Which network to build; frozen and hashable, so that it can be a static argument of a compiled function."""
 
-    Attributes:
-      name: a key of ``MODELS``.
-      widths: units of each stage (or hidden layer); empty for the network's standard widths.
-      norm: ``none``, ``batch``, ``group``, or ``standard`` for the network's own: ``none`` for mlp and vgg,
-        ``batch`` for the others.
-      lowering: of convolutions: ``auto``, ``xla`` or ``matmul``.
-      classifier: ``learned``, or ``etf`` for one that is fixed at a simplex equiangular tight frame.
-    """
-
-    name: str = "convnet4"
-    widths: tuple[int, ...] = ()
-    norm: Norm | Literal["standard"] = "standard"
-    lowering: Lowering = "auto"
-    classifier: Classifier = "learned"
+    name: str = option("convnet4", "the network", choices=MODELS, axis="model")
+    widths: tuple[int, ...] = option(
+        (),
+        "units of each stage or hidden layer; () for the network's standard widths",
+        allows=functools.partial(whole_numbers, 1),
+        expected="whole numbers of at least 1",
+    )
+    norm: Norm | Literal["standard"] = option(
+        "standard",
+        "standard is the network's own: none for mlp and vgg, batch for the others",
+        choices=(*get_args(Norm), "standard"),
+        axis=True,
+    )
+    lowering: Lowering = option("auto", "of convolutions: auto is what suits the device", choices=get_args(Lowering))
+    classifier: Classifier = option(
+        "learned", "etf is fixed at a simplex equiangular tight frame", choices=get_args(Classifier), axis=True
+    )
 
 
 def build(spec: ModelSpec, num_classes: int) -> nn.Module:

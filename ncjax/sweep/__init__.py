@@ -4,10 +4,11 @@ from ncjax.results import read_table
 from ncjax.sweep.launch.local import call_in_words, run_sweep
 from ncjax.sweep.launch.signals import STOPPED, SweepStopped
 from ncjax.sweep.launch.trained_runs import TrainedRun, read_run, read_runs
-from ncjax.sweep.plan.axes import AXES
-from ncjax.sweep.plan.config import SWEEP_AXES, SweepPlan, default_config, read_config
-from ncjax.sweep.plan.grid import Run, expand, groups, swept_axes
+from ncjax.sweep.plan.config import SWEEP_AXES, default_config, read_config
+from ncjax.sweep.plan.grid import expand, groups, swept_axes
 from ncjax.sweep.plan.measuring_times import checkpoint_steps
+from ncjax.sweep.plan.options import AXES
+from ncjax.sweep.plan.sweep_plan import Run, SweepPlan
 from ncjax.sweep.program.group_program import ProgramSpec, advance_group, init_group
 from ncjax.sweep.program.mesh import make_mesh, replicate, resolve_batch_devices, resolve_sharing, stack_runs
 from ncjax.sweep.workdir.checkpoints import GroupCheckpoints

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ncjax.options import check, option
 from ncjax.training.state import RunState
 
 TrainedWeights = dict[str, dict[str, Any]]
@@ -20,12 +21,7 @@ _NEW = "classifier"
 
 @dataclass(frozen=True)
 class InitSpec:
-    """Which trained network a run starts from.
-
-    Attributes:
-      workdir: of the sweep that trained it; empty to start from fresh weights.
-      run: its number there.
-      last_stages: how many of the network's last stages to train, with the new classifier behind them; -1 for all.
+    """Fine-tuning: which trained network every run starts from, with a new classifier.
 
     Raises:
       ValueError: if a number is out of range.
@@ -35,15 +31,17 @@ class InitSpec:
       (False, True)
     """
 
-    workdir: str = ""
-    run: int = 0
-    last_stages: int = -1
+    workdir: str = option("", "of the sweep that trained the network that runs start from; empty for fresh weights")
+    run: int = option(0, "number of the run there", at_least=0)
+    last_stages: int = option(
+        -1,
+        "of the network to train, with the new classifier behind them; -1 for all",
+        at_least=-1,
+        expected="a whole number from 0, or -1 for all",
+    )
 
     def __post_init__(self) -> None:
-        if self.run < 0:
-            raise ValueError(f"run: got {self.run}, expected a whole number from 0")
-        if self.last_stages < -1:
-            raise ValueError(f"last_stages: got {self.last_stages}, expected a whole number from 0, or -1 for all")
+        check(self)
         if self.last_stages >= 0 and not self.workdir:
             raise ValueError("last_stages: given without workdir; layers of fresh weights are not worth keeping")
 

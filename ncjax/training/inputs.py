@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, no_type_check
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int32
 
@@ -88,19 +87,19 @@ def run_inputs(
     target = dataset.target
     train_sample = balanced_sample(dataset.train.labels, complexity_samples)
     return RunInputs(
-        train_images=None if stream_train else jnp.asarray(dataset.train.images),
-        train_labels=jnp.asarray(dataset.train.labels),
-        train_sample=jnp.asarray(train_sample),
-        train_sample_images=jnp.asarray(dataset.train.images[train_sample]),
-        test_images=jnp.asarray(dataset.test.images),
-        test_labels=jnp.asarray(dataset.test.labels),
-        test_sample=jnp.asarray(balanced_sample(dataset.test.labels, complexity_samples)),
-        target_images=None if target is None else jnp.asarray(target.images),
-        target_labels=None if target is None else jnp.asarray(target.labels),
-        target_sample=None if target is None else jnp.asarray(balanced_sample(target.labels, complexity_samples)),
+        train_images=None if stream_train else jax.device_put(dataset.train.images),
+        train_labels=jax.device_put(dataset.train.labels),
+        train_sample=jax.device_put(train_sample),
+        train_sample_images=jax.device_put(dataset.train.images[train_sample]),
+        test_images=jax.device_put(dataset.test.images),
+        test_labels=jax.device_put(dataset.test.labels),
+        test_sample=jax.device_put(balanced_sample(dataset.test.labels, complexity_samples)),
+        target_images=None if target is None else jax.device_put(target.images),
+        target_labels=None if target is None else jax.device_put(target.labels),
+        target_sample=None if target is None else jax.device_put(balanced_sample(target.labels, complexity_samples)),
         target_index=None if target is None else class_index(target.labels),
-        mean=jnp.asarray(dataset.mean),
-        std=jnp.asarray(dataset.std),
+        mean=jax.device_put(dataset.mean),
+        std=jax.device_put(dataset.std),
         train_fine_labels=_fine_labels(dataset.train) if fine_labels else None,
         test_fine_labels=_fine_labels(dataset.test) if fine_labels else None,
         poincare_constant=_poincare_constant(dataset) if poincare else None,
@@ -125,13 +124,13 @@ def check_complexity_samples(dataset: Dataset, complexity_samples: int) -> None:
 
 
 def _fine_labels(split: Split) -> Any:
-    return jnp.asarray(split.labels if split.fine_labels is None else split.fine_labels)
+    return jax.device_put(split.labels if split.fine_labels is None else split.fine_labels)
 
 
 def _poincare_constant(dataset: Dataset) -> Any:
     chosen = balanced_sample(dataset.train.labels, _POINCARE_SAMPLES)
-    images = normalize(jnp.asarray(dataset.train.images[chosen]), dataset.mean, dataset.std)
-    labels = jnp.asarray(dataset.train.labels[chosen])
+    images = normalize(jax.device_put(dataset.train.images[chosen]), dataset.mean, dataset.std)
+    labels = jax.device_put(dataset.train.labels[chosen])
     return metrics.poincare_lower_bound(images, labels, dataset.train.num_classes).max()
 
 

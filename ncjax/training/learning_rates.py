@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ncjax.options import option
+
 ScheduleName = Literal["constant", "steps", "cosine"]
 
 
@@ -16,17 +18,22 @@ class Schedule:
     """A learning-rate schedule; frozen and hashable. Made by ``make_schedule``.
 
     Attributes:
-      name: ``constant``; ``steps``: multiplied by ``decay_factor`` at each of the fractions ``decay_at`` of training;
-        ``cosine``: half a cosine from the end of warm-up, at 1, to the end of training, at 0.
       epochs: length of training; 0 for a constant rate, which does not depend on it.
-      decay_at: ascending fractions of training.
-      decay_factor: from above 0.
     """
 
-    name: ScheduleName = "constant"
+    name: ScheduleName = option(
+        "constant",
+        "steps multiplies the rate by decay_factor at decay_at; cosine is half a cosine from the end "
+        "of warm-up, at 1, to the end of training, at 0",
+        choices=get_args(ScheduleName),
+        key="train.schedule",
+        axis="schedule",
+    )
     epochs: float = 0.0
-    decay_at: tuple[float, ...] = ()
-    decay_factor: float = 1.0
+    decay_at: tuple[float, ...] = option(
+        (), "ascending fractions of training at which schedule steps falls (arXiv 2008.08186)", config=(1 / 3, 2 / 3)
+    )
+    decay_factor: float = option(1.0, "above 0: what schedule steps multiplies the rate by", config=0.1)
 
 
 def make_schedule(

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
+from ncjax.metrics.arrays import as_array
 from ncjax.transfer.episodes import (
     ArrayLike,
     ClassIndex,
@@ -45,7 +46,8 @@ class EpisodeResults(NamedTuple):
     """What every head does on every episode.
 
     Attributes:
-        accuracy: in [0, 1]; NaN where a score is not finite, as when a diverged network's features are not.
+        accuracy: in [0, 1]; NaN where a feature of the episode or a score is not finite, as in a diverged network. (The
+            nearest means and the logistic head's unit vectors are computed with all features: then all are NaN.)
         gradient_norm: where the fit of a head that iterates stopped, in the head's unit; 0 of a head in closed form.
     """
 
@@ -280,9 +282,11 @@ def few_shot(
     spec = EpisodeSpec(ways=ways, shots=(shots,), queries=queries, episodes=episodes, heads=(head,), chunk=chunk)
     table = class_index(labels)
     rows = checked_features(features, table.order.shape[0])
-    middle = None if center is None else jnp.asarray(center, rows.dtype)
+    middle = None if center is None else as_array("center", center).astype(rows.dtype)
     if middle is not None and middle.shape != rows.shape[1:]:
         raise ValueError(f"center: needs shape {rows.shape[1:]} as one row of the features, got {middle.shape}")
+    if middle is not None and not bool(jnp.isfinite(middle).all()):
+        raise ValueError("center: holds numbers that are not finite")
     return _compiled_few_shot(rows, table, key, spec, middle)
 
 
@@ -309,15 +313,13 @@ def checked_features(features: ArrayLike, num_labels: int) -> Array:
         Floats [n, d]; integers become float32.
 
     Raises:
-        ValueError: if the shape does not fit or a value is not finite.
+        ValueError: if it is no array of numbers, the shape does not fit or a value is not finite.
 
     Example:
         >>> checked_features(np.ones((2, 3), int), 2).dtype
         dtype('float32')
     """
-    rows = jnp.asarray(features)
-    if rows.ndim != 2:
-        raise ValueError(f"features: need shape [n, d], got {rows.shape}; flatten or pool what is more than a vector")
+    rows = _matrix(features)
     if rows.shape[0] != num_labels:
         raise ValueError(f"features: {rows.shape[0]} rows for {num_labels} labels")
     if not jnp.issubdtype(rows.dtype, jnp.floating):
@@ -328,26 +330,40 @@ def checked_features(features: ArrayLike, num_labels: int) -> Array:
     return rows
 
 
+def _matrix(features: ArrayLike) -> Shaped[Array, "n d"]:
+    rows = as_array("features", features)
+    if rows.ndim != 2 or not rows.shape[1]:
+        raise ValueError(
+            f"features: need shape [n, d] with d of at least 1, got {rows.shape}; flatten or pool what is more than a "
+            "vector"
+        )
+    if jnp.issubdtype(rows.dtype, jnp.complexfloating):
+        raise ValueError(f"features: need real numbers, got {rows.dtype}")
+    return rows
+
+
 def _evaluate(
     features: Float[ArrayLike, "n d"],
     draw: Callable[[Int[Array, ""]], Episodes],
     spec: EpisodeSpec,
     center: Float[ArrayLike, " d"] | None,
 ) -> EpisodeResults:
-    features = jnp.asarray(features)
-    dtype = jnp.promote_types(features.dtype, jnp.float32)
-    features = features.astype(dtype)
+    rows = _matrix(features)
+    dtype = jnp.promote_types(rows.dtype, jnp.float32)
+    rows = rows.astype(dtype)
     center = None if center is None else jnp.asarray(center, dtype)
     heads = [find_head(head) for head in spec.heads]
-    prepared = [head.prepare(features, center) for head in heads]
+    prepared = [head.prepare(rows, center) for head in heads]
+    finite = jnp.isfinite(rows).all(axis=1)
 
     def evaluate(numbers: Int[Array, " chunk"]) -> Float[Array, "heads shots chunk measures"]:
         episodes = jax.vmap(draw)(numbers)
         return _in_turn(
-            [partial(_measures, head, rows, spec.shots) for head, rows in zip(heads, prepared, strict=True)], episodes
+            [partial(_measures, head, seen, finite, spec.shots) for head, seen in zip(heads, prepared, strict=True)],
+            episodes,
         )
 
-    num_chunks, chunk = chunk_sizes(spec, features.shape[1], dtype.itemsize)
+    num_chunks, chunk = chunk_sizes(spec, rows.shape[1], dtype.itemsize)
     numbers = jnp.arange(num_chunks * chunk).reshape(num_chunks, chunk)
     measures = jnp.moveaxis(jax.lax.map(evaluate, numbers), 0, 2)
     by_episode = measures.reshape(len(heads), len(spec.shots), -1, 2)[:, :, : spec.episodes]
@@ -366,24 +382,30 @@ def _in_turn(functions: list[Callable[[Any], Array]], argument: Any) -> Float[Ar
 
 
 def _measures(
-    head: Head, features: Float[Array, "n d"], shots: tuple[int, ...], episodes: Episodes
+    head: Head,
+    features: Float[Array, "n d"],
+    finite: Bool[Array, " n"],
+    shots: tuple[int, ...],
+    episodes: Episodes,
 ) -> Float[Array, "shots chunk measures"]:
     """Accuracy and gradient norm of a head in each episode at each number of shots."""
     chunk, ways, queries = episodes.query.shape
     support = features[episodes.support]
+    whole = finite[episodes.support], finite[episodes.query].all(axis=(1, 2))
     query = features[episodes.query].reshape(chunk, ways * queries, -1)
 
     def measure(
-        few: int, rows: tuple[Float[Array, "ways shots d"], Float[Array, "queries d"]]
+        few: int, rows: tuple[Float[Array, "ways shots d"], Float[Array, "queries d"], Bool[Array, "ways shots"], Array]
     ) -> Float[Array, " measures"]:
         support, query = rows[0][:, :few], rows[1]
         if isinstance(head, IterativeHead):
             scores, gradient_norm = head.solve(support, query)
         else:
             scores, gradient_norm = head.scores(support, query), jnp.zeros((), features.dtype)
-        return jnp.stack([_credit(scores.reshape(ways, queries, ways)), gradient_norm])
+        accuracy = jnp.where(rows[2][:, :few].all() & rows[3], _credit(scores.reshape(ways, queries, ways)), jnp.nan)
+        return jnp.stack([accuracy, gradient_norm])
 
-    return _in_turn([jax.vmap(partial(measure, few)) for few in shots], (support, query))
+    return _in_turn([jax.vmap(partial(measure, few)) for few in shots], (support, query, *whole))
 
 
 def _credit(scores: Float[Array, "ways queries ways"]) -> Float[Array, ""]:

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, UInt32
 
+from ncjax.metrics.arrays import as_array
+from ncjax.options import check, option, whole_numbers
 from ncjax.transfer.heads import Head, find_head
 
 ArrayLike = Array | np.ndarray
@@ -26,11 +28,6 @@ class EpisodeSpec:
     """What an evaluation draws and measures; hashable, so that it can be a static argument.
 
     Attributes:
-        ways: classes an episode, at least 2.
-        shots: numbers of supports a class. Several share one draw: s shots are the first s supports of the largest.
-        queries: queries a class.
-        episodes: number of episodes.
-        heads: names in `HEADS` or head objects.
         chunk: episodes computed at once; None chooses as many as fit `chunk_bytes()`. Under vmap each of the mapped
             feature sets takes that much.
 
@@ -42,24 +39,25 @@ class EpisodeSpec:
         20
     """
 
-    ways: int = 5
-    shots: tuple[int, ...] = (5,)
-    queries: int = 15
-    episodes: int = 10_000
-    heads: tuple[str | Head, ...] = ("ncm",)
+    ways: int = option(5, "classes a few-shot episode", at_least=2)
+    shots: tuple[int, ...] = option(
+        (5,),
+        "numbers of supports a class; several share one draw: s shots are the first s supports of the largest",
+        config=(1, 5),
+        allows=lambda shots: bool(shots) and whole_numbers(1, shots),
+        expected="at least one whole number of at least 1",
+    )
+    queries: int = option(15, "queries a class", at_least=1)
+    episodes: int = option(10_000, "how many; in a config, 0 leaves few-shot accuracy out", config=500, at_least=1)
+    heads: tuple[str | Head, ...] = option(
+        ("ncm",), "names in ncjax.transfer.HEADS, or head objects", allows=bool, expected="at least one head"
+    )
     chunk: int | None = None
 
     def __post_init__(self) -> None:
-        counts = [("ways", self.ways, 2), ("queries", self.queries, 1), ("episodes", self.episodes, 1)]
-        counts += [("shots", shots, 1) for shots in self.shots]
-        if self.chunk is not None:
-            counts.append(("chunk", self.chunk, 1))
-        for name, count, least in counts:
-            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least:
-                raise ValueError(f"{name}: needs a whole number of at least {least}, got {count!r}")
-        for name, values in (("shots", self.shots), ("heads", self.heads)):
-            if not values:
-                raise ValueError(f"{name}: needs at least one entry, got an empty tuple")
+        check(self)
+        if self.chunk is not None and not whole_numbers(1, (self.chunk,)):
+            raise ValueError(f"chunk: got {self.chunk!r}, expected a whole number of at least 1")
         for head in self.heads:
             find_head(head)
 
@@ -117,7 +115,8 @@ def class_index(labels: ArrayLike) -> ClassIndex:
         >>> index.order.tolist(), index.counts.tolist(), index.smallest
         ([1, 0, 2, 3], [1, 3], (3, 1))
     """
-    values = np.asarray(labels)
+    # Numbers of 64 bits stay what they are: any value is a label.
+    values = labels if isinstance(labels, np.ndarray) else np.asarray(as_array("labels", labels))
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"labels: need a vector of at least one class label, got shape {values.shape}")
     if not np.issubdtype(values.dtype, np.integer):
@@ -182,7 +181,7 @@ def sample_episode(table: ClassIndex, key: PRNGKeyArray, spec: EpisodeSpec) -> E
     """
     check_fits(table, spec)
     # One call for all random numbers: each call of threefry adds a quarter of a second to the compilation on a CPU.
-    bits = jax.random.bits(key, (1 + spec.samples_per_class, spec.ways, 2))
+    bits = jax.random.bits(key, (1 + spec.samples_per_class, spec.ways, 2), jnp.uint32)
     classes = draw_without_replacement(bits[0], jnp.asarray(table.counts.shape[0], jnp.int32))
     members = draw_without_replacement(bits[1:], table.counts[classes])
     samples = table.order[table.starts[classes][None, :] + members].T

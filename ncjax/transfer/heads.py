@@ -6,7 +6,9 @@ episode; `scores` sees one episode, and the way with the largest score is the pr
 """
 
 import difflib
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import jax
@@ -14,7 +16,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ncjax.transfer.logistic import LogisticRegression
-from ncjax.transfer.precision import centered, matmul, unit_range
+from ncjax.transfer.options import is_positive
+from ncjax.transfer.precision import about_mean, centered, matmul, range_exponent, times_power_of_two, unit_range
 from ncjax.transfer.svm import LinearSVM
 
 
@@ -46,8 +49,8 @@ class NearestMean:
     """Nearest class mean in Euclidean distance, the rule of prototypical networks.
 
     `scores` are 2⟨q, m⟩ − ‖m‖² halved, which orders the ways as −‖q − m‖² does. `prepare` moves and scales the whole
-    feature set by one shift and one factor: no distance comparison changes, and neither a large common mean nor very
-    small features (as at deep collapse) cost precision.
+    feature set by one shift and one power of two: no comparison changes, and neither a large common mean nor very small
+    features (as at deep collapse) cost precision.
 
     Source: Snell, Swersky, Zemel 2017, equations 1 and 2, https://arxiv.org/abs/1703.05175.
 
@@ -59,7 +62,7 @@ class NearestMean:
     """
 
     def prepare(self, features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:
-        """Shifts the features by `center` (default: their mean) and divides them by their largest magnitude."""
+        """Shifts the features by `center` (default: their mean) and scales them to unit range."""
         return centered(features, center)
 
     def scores(
@@ -104,16 +107,27 @@ class NearestMeanCosine:
 
 @dataclass(frozen=True)
 class Ridge:
-    """Ridge regression onto one-hot targets, solved through the Gram matrix of the supports.
+    """Ridge regression onto one-hot targets, without intercept.
 
     With supports S [ways·shots, d] and one-hot targets Y the scores of queries Q are Q Sᵀ (S Sᵀ + λI)⁻¹ Y: no
     intercept, no centring, λ not divided by the number of supports, so the same as scikit-learn's
-    `Ridge(alpha=λ, fit_intercept=False)`, and the same ordering as MetaOptNet's ridge head.
+    `Ridge(alpha=λ, fit_intercept=False)`, and the same ordering as MetaOptNet's ridge head. `scores` are these minus
+    their mean over the ways, which no comparison of ways sees and which would round small differences away.
+
+    A large common mean costs no precision, since it never enters a Gram matrix. Let c be the mean of the n supports,
+    R = S − 1cᵀ, p = q − c, A = RᵀR + λI, Ỹ = Y − 1/ways. As every way has as many supports, Rᵀ1 = 0 and Ỹᵀ1 = 0, so the
+    normal equations of S are those of R with one rank added, (A + n c cᵀ) W = RᵀỸ + n c ȳ. The formula of Sherman and
+    Morrison solves them, with W₀ = A⁻¹RᵀỸ, h = A⁻¹c and κ = cᵀh:
+    scores(q) = pᵀW₀ − (n pᵀh − 1)/(1 + nκ) · cᵀW₀.
+    Where features outnumber supports the same is computed in the dual, by A⁻¹ = (I − Rᵀ(R Rᵀ + λI)⁻¹R)/λ. All is
+    divided by a power of two beforehand, and λ by its square, so that no size of features leaves the range. Beyond
+    λ = 2⁶⁰ of their unit, where the ordering no longer depends on λ, the scores are too large by a common factor.
 
     λ is absolute by default: it acts on the features as they come, so features ten times larger feel a λ a hundred
     times smaller. Published numbers are made this way. To compare feature sets of unlike scale (as in a sweep of
     learning rate or weight decay), `relative` measures λ in units of the mean squared coordinate over the whole
-    feature set: the classifier then does not depend on the features' scale.
+    feature set: the classifier then does not depend on the features' scale. A common mean counts in that unit: the
+    larger it is beside the differences, the more queries go to one way. Centre such features.
 
     Attributes:
         l2: λ > 0. 50 is the value of MetaOptNet.
@@ -129,14 +143,14 @@ class Ridge:
         >>> import jax.numpy as jnp
         >>> support = jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]])
         >>> Ridge(l2=1.0).scores(support, jnp.array([[3.0, 1.0]])).round(5).tolist()
-        [[1.5, 0.5]]
+        [[0.5, -0.5]]
     """
 
     l2: float = 50.0
     relative: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.l2 < float("inf"):
+        if not is_positive(self.l2):
             raise ValueError(f"l2: the ridge head needs a positive, finite number, got {self.l2}")
 
     def prepare(self, features: Float[Array, "n d"], center: Float[Array, " d"] | None) -> Float[Array, "n d"]:  # noqa: ARG002
@@ -150,17 +164,46 @@ class Ridge:
     def scores(
         self, support: Float[Array, "ways shots d"], query: Float[Array, "queries d"]
     ) -> Float[Array, "queries ways"]:
-        """Scores each query by its regression onto each way's indicator."""
+        """Scores each query by its regression onto each way's indicator, minus the mean over the ways."""
         ways, shots, dim = support.shape
-        samples = support.reshape(ways * shots, dim)
-        gram = matmul(samples, samples.T)
+        episode = about_mean(support, query)
+        exponent = range_exponent(*episode)
+        samples, queries, mean = (times_power_of_two(part, -exponent) for part in episode)
+        number, eye = ways * shots, partial(jnp.eye, dtype=samples.dtype)
+        targets = jnp.repeat(eye(ways), shots, axis=0) - 1 / ways
+        fraction, power = math.frexp(self.l2)
+        strength = jnp.ldexp(jnp.asarray(fraction, samples.dtype), jnp.clip(power - 2 * exponent, -100, 60))
         # Rounding makes the Gram matrix of large features indefinite where their norms dwarf λ; this much more λ, below
         # the precision of the sum, keeps the factorisation defined.
-        floor = 4 * jnp.finfo(gram.dtype).eps * jnp.trace(gram)
-        penalised = gram + (self.l2 + floor) * jnp.eye(ways * shots, dtype=gram.dtype)
-        targets = jnp.repeat(jnp.eye(ways, dtype=gram.dtype), shots, axis=0)
-        dual = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(penalised, lower=True), targets)
-        return matmul(query, matmul(samples.T, dual))
+        spread = jnp.sum(samples**2)
+        strength = strength + 4 * jnp.finfo(samples.dtype).eps * spread
+        column = mean[:, None]
+        if dim < number:
+            normal = matmul(samples.T, samples) + strength * eye(dim)
+            kernel = _solved(normal, jnp.hstack([matmul(samples.T, targets), column]))
+            of_queries, of_mean, unit = (
+                matmul(queries, kernel),
+                matmul(column.T, kernel)[0],
+                jnp.ones((), samples.dtype),
+            )
+        else:
+            along = matmul(samples, column)
+            # The targets and `along` have no part in the direction of ones, where the Gram matrix is zero.
+            gram = matmul(samples, samples.T) + strength * eye(number) + spread / number**2
+            dual = _solved(gram, jnp.hstack([targets, along]))
+            taken = matmul(along.T, dual)[0]
+            of_queries, of_mean, unit = matmul(matmul(queries, samples.T), dual), taken, strength
+            of_queries = of_queries.at[:, -1].set(matmul(queries, column)[:, 0] - of_queries[:, -1])
+            of_mean = of_mean.at[-1].set(jnp.sum(mean**2) - taken[-1])
+        share = (number * of_queries[:, -1:] - unit) / (unit + number * jnp.maximum(of_mean[-1], 0))
+        # One product, though it multiplies by ones: a compiler may compute a sum of products twice, for the maximum and
+        # for what is compared with it, and round it once with a fused multiplication and once without.
+        combined = jnp.vstack([eye(ways), -of_mean[None, :-1]])
+        return matmul(jnp.hstack([of_queries[:, :-1], share]), combined)
+
+
+def _solved(matrix: Float[Array, "k k"], right: Float[Array, "k m"]) -> Float[Array, "k m"]:
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix, lower=True), right)
 
 
 HEADS: dict[str, Head] = {

@@ -26,7 +26,7 @@ class Minimum(NamedTuple):
 def minimise(
     loss: Callable[[Array], Array],
     start: Float[Array, "..."],
-    scale: Float[Array, ""],
+    scale: Float[Array, "..."],
     tolerance: float = 1e-5,
     max_steps: int = 200,
 ) -> Minimum:
@@ -38,7 +38,7 @@ def minimise(
         loss: a function of one array.
         start: the first point.
         scale: a size of gradients that is not small by cancellation, such as the sum over samples of the norms of
-            their gradients; the gradient norm is measured in it.
+            their gradients; one number, or an array that fits `start`. The gradient is divided by it.
         tolerance: stops where the gradient norm is at most this. Single precision reaches about 1e-6.
         max_steps: stops after so many steps anyway: look at `gradient_norm`.
 
@@ -60,8 +60,7 @@ def minimise(
     value_and_grad = optax.value_and_grad_from_state(loss)
 
     def size(gradient: Array) -> Array:
-        norm = jnp.linalg.norm(gradient)
-        return jnp.where(norm == 0, 0, norm / scale)
+        return jnp.linalg.norm(jnp.where(gradient == 0, 0, gradient / scale))
 
     def unfinished(carry: tuple) -> Array:
         _, _, steps, norm = carry

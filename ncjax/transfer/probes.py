@@ -4,10 +4,12 @@ from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from ncjax.metrics.arrays import ArrayLike, as_float, as_labels
+from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_labels
 from ncjax.transfer.logistic import fit_logistic, logits
+from ncjax.transfer.options import is_positive
 from ncjax.transfer.precision import matmul
 
 ProbeHead = Literal["logistic", "ridge"]
@@ -89,8 +91,12 @@ def linear_probe(
     """
     if head not in get_args(ProbeHead):
         raise ValueError(f"head: got {head!r}, expected one of {', '.join(get_args(ProbeHead))}")
-    if not l2 or not all(0 < value < float("inf") for value in l2):
-        raise ValueError(f"l2: needs positive, finite numbers, got {l2}")
+    if not isinstance(l2, tuple | list) or not l2 or not all(map(is_positive, l2)):
+        raise ValueError(f"l2: needs positive, finite numbers in a tuple, such as (0.001, 0.1), got {l2!r}")
+    if not is_positive(validation) or not is_positive(tolerance):
+        raise ValueError(f"validation, tolerance: need positive, finite numbers, got {validation!r}, {tolerance!r}")
+    max_steps = as_count("max_steps", max_steps)
+    num_classes = as_count("num_classes", num_classes)
     train, labels, test, test_labels = _checked(train_features, train_labels, test_features, test_labels, num_classes)
     held_out = round(train.shape[0] * validation)
     if not 0 < held_out < train.shape[0]:
@@ -140,7 +146,8 @@ def linear_probe(
     accuracy = _credit(logits(params, test), test_labels, (test_labels < num_classes).astype(train.dtype))
     finite = jnp.isfinite(train).all() & jnp.isfinite(test).all() & jnp.isfinite(gradient_norm)
     order = jnp.array([descending.index(index) for index in range(len(l2))])
-    return ProbeResult(jnp.where(finite, accuracy, jnp.nan), chosen, gradient_norm, accuracies[order])
+    accuracy, chosen = (jnp.where(finite, value, jnp.nan) for value in (accuracy, chosen))
+    return ProbeResult(accuracy, chosen, gradient_norm, accuracies[order])
 
 
 def fit_ridge(
@@ -213,9 +220,15 @@ def knn_accuracy(
         >>> float(knn_accuracy(features, labels, jnp.array([[0.4], [4.9]]), jnp.array([0, 1]), 2, neighbours=1))
         1.0
     """
+    num_classes = as_count("num_classes", num_classes)
     train, labels, test, test_labels = _checked(train_features, train_labels, test_features, test_labels, num_classes)
-    if not 1 <= neighbours <= train.shape[0]:
-        raise ValueError(f"neighbours: got {neighbours}, expected 1 to {train.shape[0]}, the number of train features")
+    chunk = as_count("chunk", chunk)
+    whole = isinstance(neighbours, int | np.integer) and not isinstance(neighbours, bool)
+    if not whole or not 1 <= neighbours <= train.shape[0]:
+        raise ValueError(
+            f"neighbours: got {neighbours!r}, expected a whole number from 1 to {train.shape[0]}, the number of train "
+            "features"
+        )
     train, test = _scaled(train, test, standardise)
     votes_of = jax.nn.one_hot(labels, num_classes, dtype=train.dtype)
     counts = votes_of.sum(axis=0)
@@ -245,8 +258,11 @@ def _checked(
     train, test = as_float("train_features", train, ndim=2), as_float("test_features", test, ndim=2)
     if train.shape[1] != test.shape[1]:
         raise ValueError(f"test_features: got {test.shape[1]} columns, expected the {train.shape[1]} of train_features")
-    if not train.shape[0] or not test.shape[0]:
-        raise ValueError("train_features and test_features: need at least one row each")
+    if not train.size or not test.size:
+        raise ValueError(
+            "train_features and test_features: need at least one row and one column each, got shapes "
+            f"{train.shape} and {test.shape}"
+        )
     labels = []
     for name, values, rows in (("train", train_labels, train.shape[0]), ("test", test_labels, test.shape[0])):
         try:

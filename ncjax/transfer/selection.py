@@ -4,6 +4,7 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ncjax.transfer.accuracy import checked_features, episode_accuracies
@@ -67,7 +68,7 @@ def choose_head(
     spec = EpisodeSpec(ways=ways, shots=(shots,), queries=queries, episodes=episodes, heads=tuple(heads))
     table = class_index(labels)
     accuracy = _mean_accuracies(checked_features(features, table.order.shape[0]), table, key, spec)
-    head = spec.heads[int(accuracy.argmax())]
+    head = spec.heads[int(jnp.where(jnp.isnan(accuracy), -1, accuracy).argmax())]
     return ChosenHead(find_head(head), accuracy)
 
 

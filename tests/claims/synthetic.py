@@ -82,7 +82,7 @@ def sweep_table(
             }  # fmt: skip
             row |= {f"layer/{tap}/variance_ratio": np.exp(value) for tap, value in zip(TAPS, layers, strict=True)}
             row |= {f"test_layer/{tap}/variance_ratio": np.exp(value) for tap, value in zip(TAPS, held, strict=True)}
-            rows.append(row | {"time/segment": 1.5 + 0.1 * rng.random()})
+            rows.append(row | {"time/train_seconds": 1.5 + 0.1 * rng.random()})
     return pd.DataFrame(rows)
 
 

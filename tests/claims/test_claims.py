@@ -15,7 +15,7 @@ GC = "train/geometric_complexity"
 
 
 def by_line(findings: list[Finding]) -> dict[str, str]:
-    return {finding.line: str(finding.verdict) for finding in findings if finding.moment == "at the end"}
+    return {finding.line: str(finding.verdict) for finding in findings if finding.when == "at the end"}
 
 
 def linked(column: str, sign: int) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ncjax.claims import CLAIMS, bootstrap, select_runs
+from ncjax.claims import CLAIMS, select_runs, statistics
 from tests.claims.planted import PLANTED
 
 BY_KEY = {claim.key: claim for claim in CLAIMS}
@@ -29,12 +29,12 @@ def test_an_effect_is_supported_and_its_mirror_contradicted(key: str, effect: fl
 
 @pytest.mark.parametrize("key", BY_KEY)
 def test_noise_is_inconclusive_at_about_the_nominal_rate(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 200)
+    monkeypatch.setattr(statistics, "RESAMPLES", 200)
     claim, tables = BY_KEY[key], 30
     rng = np.random.default_rng(1)
     decided = 0
     for _ in range(tables):
         runs = select_runs(PLANTED[key](0.0, rng), claim.terminal)
         decided += str(claim.lines(runs)[0].verdict) != "inconclusive"
-    # Nominal 5%, 5-10% at so few units (`ncjax.claims.bootstrap`); at 10% more than 8 of 30 come up once in 500.
+    # Nominal 5%, 5-10% at so few units (`ncjax.claims.statistics`); at 10% more than 8 of 30 come up once in 500.
     assert decided <= 8

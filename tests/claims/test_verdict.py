@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ncjax.claims import Finding, Interval, Verdict, decide
+from ncjax.claims import BootstrapInterval, Finding, Verdict, decide
 
 
 @pytest.mark.parametrize(
@@ -18,16 +18,16 @@ from ncjax.claims import Finding, Interval, Verdict, decide
     ],
 )
 def test_rule(low: float, high: float, claimed: int, verdict: str) -> None:
-    assert str(decide(Interval(0.0, low, high), claimed, units=12)) == verdict
+    assert str(decide(BootstrapInterval(0.0, low, high), claimed, units=12)) == verdict
 
 
 def test_few_units_decide_nothing() -> None:
-    assert decide(Interval(1.0, 1.0, 1.0), 1, units=4) is Verdict.INCONCLUSIVE
+    assert decide(BootstrapInterval(1.0, 1.0, 1.0), 1, units=4) is Verdict.INCONCLUSIVE
 
 
 def test_a_claim_has_a_sign() -> None:
     with pytest.raises(ValueError, match="claimed must be"):
-        decide(Interval(1.0, 1.0, 1.0), 0, units=12)
+        decide(BootstrapInterval(1.0, 1.0, 1.0), 0, units=12)
 
 
 def test_a_finding_without_numbers_is_valid_json() -> None:

@@ -75,9 +75,15 @@ def test_labels_from_one_or_with_holes_are_numbered_from_zero_and_the_rule_is_sa
         ({"features": FEATURES[:8], "labels": LABELS[:8] + (np.arange(8) == 7) * 5}, "one sample only of class 6"),
         ({**GOOD, "kernel": np.ones((4, 5))}, "labels: no sample of class 3, 4: absent classes take part in no mean"),
         ({"features": FEATURES[:, :1], "labels": LABELS}, "1 features cannot hold a simplex of 3 classes"),
-        ({"features": np.ones((9, 8), np.float32), "labels": LABELS}, "9 samples in 8 dimensions; vci says nothing"),
+        (
+            {"features": np.ones((9, 8), np.float32), "labels": LABELS},
+            "with fewer than d + C, vci says nothing",
+        ),
         ({**GOOD, "weights": KERNEL}, "not read: weights; the names read are features, labels, kernel"),
-        ({**GOOD, "test_features": FEATURES[:2], "test_labels": LABELS[:1].repeat(2)}, "test_labels: one class only"),
+        (
+            {**GOOD, "test_features": FEATURES[:2], "test_labels": LABELS[:1].repeat(2)},
+            "test_labels: one class",
+        ),
     ],
 )
 def test_what_a_reader_has_to_know_is_noted(tmp_path, arrays, note):

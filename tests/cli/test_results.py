@@ -78,7 +78,7 @@ def written(tmp_path_factory, every):
 def test_a_page_keeps_the_notes_beside_it(written):
     page, made = written
     assert "Seen: a thing." in (page / "README.md").read_text()
-    assert all((page / figure.image.name).is_file() for figure in made.illustrations)
+    assert all((page / figure.image.name).is_file() for figure in made.figures)
     assert {path.suffix for path in page.iterdir()} == {".md", ".json", ".png"}
 
 

@@ -71,9 +71,9 @@ def test_key_decides():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"crop_padding": -1}, "crop_padding must be a whole number from 0"),
-        ({"cutout": 1.5}, "cutout must be a whole number from 0"),
-        ({"flip": 1}, "flip must be True or False"),
+        ({"crop_padding": -1}, "crop_padding: got -1, expected a whole number of at least 0"),
+        ({"cutout": 1.5}, "cutout: got 1.5, expected a whole number of at least 0"),
+        ({"flip": 1}, "flip: got 1, expected True or False"),
     ],
 )
 @pytest.mark.usefixtures("as_users_run")

@@ -1,17 +1,22 @@
 """The benchmark's own parts, and the ratios that do not depend on the machine; never a wall time."""
 
 import dataclasses
+import functools
 import json
 import math
+import time
 
 import jax
 import jax.numpy as jnp
 import pytest
 
 from experiments.benchmarks import (
+    accelerator,
+    agreement,
     collapse,
     gc,
     gc_estimate,
+    many_runs,
     memory,
     peers,
     pipeline,
@@ -23,7 +28,9 @@ from experiments.benchmarks import (
 )
 from experiments.benchmarks.case import Case, Options, Target
 from experiments.benchmarks.ceiling import Ceiling, measure_ceiling
+from experiments.benchmarks.row import Row
 from experiments.benchmarks.run import SUITES, run_suites
+from ncjax import training
 from ncjax.sweep.workdir.environment import count_compilations
 
 QUICK = Options(quick=True, repeats=2)
@@ -215,3 +222,50 @@ def test_clusters_come_with_a_classifier_that_fits():
     features, labels, kernel, bias = collapse.clustered_features(500, 16, 4)
     report = collapse.report_function(4)(features, labels, kernel, bias)
     assert 0 <= float(report["nc4"]) <= 1
+
+
+def test_an_accelerator_run_keeps_what_it_has_when_a_stage_fails_or_takes_too_long(tmp_path, capsys):
+    def fails(options):
+        yield Row("fails", "before", 1.0)
+        raise ValueError("no such device")
+
+    def slow(options):
+        yield Row("slow", "before", 2.0)
+        time.sleep(60)
+
+    chosen = tuple(accelerator.Stage(stage.__name__, stage, None) for stage in (fails, slow))
+    options = dataclasses.replace(QUICK, max_seconds=0.2)
+    accelerator.run_accelerator(options, tmp_path / "out.json", chosen=chosen)
+    kept = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["rows"]
+    assert [row["what"] for row in kept] == ["before", "failed", "whole stage"] * 2
+    assert "ValueError: no such device" in kept[1]["note"]
+    assert "more than 0 s" in kept[4]["note"]
+    assert capsys.readouterr().out.count("ValueError: no such device") == 2  # as it happened, and in the table
+
+
+def test_no_stage_begins_when_the_time_of_all_is_over(tmp_path):
+    chosen = (accelerator.Stage("stage", lambda _: iter([Row("stage", "x")]), None),)
+    rows = accelerator.run_accelerator(QUICK, None, total_seconds=0.0, chosen=chosen)
+    assert [row.what for row in rows] == ["left out"]
+
+
+def test_the_three_ways_to_advance_many_runs_train_alike():
+    subject = subjects.network("convnet4", size=8, channels=1, widths=(4, 4), num_classes=4)
+    spec, inputs = train.one_run(subject, batch=4, num_images=8)
+    seeds = jnp.arange(2)
+    hyper = jax.tree.map(lambda value: jnp.full(2, value), training.Hyper(0.05, 0.9, 5e-4))
+    after = []
+    for sharing, lowering in many_runs.WAYS.values():
+        lowered = dataclasses.replace(spec, model=dataclasses.replace(spec.model, lowering=lowering))
+        one = functools.partial(training.init_run, lowered, image_shape=subject.image_shape)
+        state = jax.jit(jax.vmap(one))(hyper, seeds)
+        after.append(many_runs.advance(sharing, lowered)(hyper, seeds, state, inputs, jnp.int32(0), jnp.int32(2)))
+    for other in after[1:]:
+        for left, right in zip(jax.tree.leaves(after[0].params), jax.tree.leaves(other.params), strict=True):
+            # Sums of a few hundred products in another order.
+            assert jnp.allclose(left, right, atol=1e-5)
+
+
+def test_a_device_agrees_with_itself():
+    rows = list(agreement.agreement(dataclasses.replace(QUICK, only="accuracy, ncm")))
+    assert [(row.note, row.value) for row in rows] == [("float32", 0.0), ("tf32", 0.0)]

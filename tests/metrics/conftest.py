@@ -4,15 +4,6 @@ from collections.abc import Iterator
 
 import jax
 import pytest
-from jaxtyping import config
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """Without the shape checker of the tests, as a user runs it: what is wrong meets the library's own messages."""
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

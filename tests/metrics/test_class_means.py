@@ -70,7 +70,7 @@ def test_whether_one_class_is_a_point_is_not_known():
 def test_measures_are_the_same_at_any_scale(std):
     features = collapsed(4, std)
     plain = everything(features)[1]
-    for scale in (1e-30, 1e-18, 1e-12, 1e19, 1e30):
+    for scale in (1e-30, 1e-18, 1e-12, 1e-7, 1e10, 1e19, 1e30):
         # The complexity that goes with such features is no single float.
         moved = features * np.float32(scale)
         wide = moved.astype(np.float64) / scale

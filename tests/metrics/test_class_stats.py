@@ -1,4 +1,5 @@
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -129,8 +130,8 @@ def test_a_power_of_two_changes_no_bit(power, compiled):
     features, labels = reference.collapsed_features(rng, 3, 4, 8)
     # Powers of two that keep the features' own digits: entries of at least 1 times 2**-126 are no subnormal numbers.
     features = np.where(np.abs(features) < 1, np.copysign(1, features), features).astype(np.float32)
-    measure = partial(class_stats, num_classes=3)
-    measure = jax.jit(measure) if compiled else measure
+    eager = partial(class_stats, num_classes=3)
+    measure: Any = jax.jit(eager) if compiled else eager
     plain, moved = measure(features, labels), measure(np.ldexp(features, power), labels)
     change = np.ldexp(1.0, power - int(moved.exponent))
     for name, factor in (("means", change), ("within", change**2), ("scatter", change**2)):

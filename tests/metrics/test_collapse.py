@@ -104,6 +104,22 @@ def test_nc1_and_vci_are_right_or_not_a_number(shape):
     assert known >= {("nc1", "axes", 1e2), ("vci", "axes", 1e2), ("nc1", "far", 1e1), ("vci", "far", 1e1)}
 
 
+def test_units_that_never_fire_and_a_wide_spread_of_the_means_leave_nc1_its_digits():
+    # As in a trained network of as many features as classes: nine dead units, singular values of 43 down to 1.4e-3.
+    rng = np.random.default_rng(3)
+    left, _ = np.linalg.qr(rng.normal(size=(64, 55)) - rng.normal(size=(64, 55)).mean(axis=0))
+    means = left * np.geomspace(43, 1.4e-3, 55) @ np.linalg.qr(rng.normal(size=(55, 55)))[0]
+    labels = np.arange(64 * 40) % 64
+    live = means[labels] * (1 + 0.3 * rng.normal(size=(2560, 55)))
+    features = np.concatenate([live, np.zeros((2560, 9))], axis=1).astype(np.float32)
+    x = features[:, :55].astype(np.float64)
+    centres = np.stack([x[labels == c].mean(axis=0) for c in range(64)])
+    within = (x - centres[labels]).T @ (x - centres[labels]) / len(x)
+    centred = centres - centres.mean(axis=0)
+    expected = np.trace(np.linalg.solve(centred.T @ centred / 64, within)) / 64
+    np.testing.assert_allclose(float(metrics.nc1(metrics.class_stats(features, labels, 64))), expected, rtol=1e-3)
+
+
 def test_double_precision_reaches_further(x64):
     for kind, factor in [("wide", 1e5), ("far", 1e6), ("falling", 1e4), ("flat means", 1e6)]:
         features, labels = spoiled_features(kind, factor, 5, 8, 1000)

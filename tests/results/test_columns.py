@@ -10,7 +10,7 @@ import pytest
 from ncjax.results import COLUMNS, check_columns, column, find_column
 from ncjax.results.columns_page import DEFAULT, columns_page
 from ncjax.sweep import default_config
-from ncjax.sweep.plan.axes import AXES
+from ncjax.sweep.plan.options import AXES
 from ncjax.transfer import HEADS
 
 EXAMPLES = {

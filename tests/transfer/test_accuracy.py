@@ -15,6 +15,7 @@ from ncjax.transfer import (
     HEADS,
     Episodes,
     EpisodeSpec,
+    LogisticRegression,
     NearestMean,
     accuracy_interval,
     class_index,
@@ -24,6 +25,18 @@ from ncjax.transfer import (
     given_episode_accuracies,
     sample_episodes,
 )
+
+
+@dataclass(frozen=True)
+class AnyScores(NearestMean):
+    """A head whose scores are finite whatever it is given."""
+
+    def prepare(self, features, center):  # noqa: ARG002
+        return features
+
+    def scores(self, support, query):
+        return jnp.nan_to_num(super().scores(support, query), posinf=0, neginf=0)
+
 
 LABELS = np.repeat(np.arange(7), [20, 21, 25, 30, 30, 33, 40])
 FEATURES = np.random.default_rng(0).normal(size=(LABELS.size, 6)).astype(np.float32)
@@ -214,6 +227,22 @@ def test_features_that_are_not_finite_score_nan_inside_a_program() -> None:
     assert bool(jnp.isnan(measure(np.full_like(FEATURES, np.inf), class_index(LABELS), KEY, SPEC)).all())
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("head", ["ncm", "ridge", LogisticRegression(unit=False), "svm", AnyScores()])
+def test_an_episode_with_a_feature_that_is_not_finite_scores_nan_and_others_do_not(head, value: float) -> None:
+    broken = FEATURES.copy()
+    broken[3, 2] = value  # of class 0, in some episodes a support, in some a query, in some neither
+    spec = EpisodeSpec(ways=3, shots=(1, 3), queries=5, episodes=40, heads=(head,))
+    table = class_index(LABELS)
+    drawn = sample_episodes(table, KEY, spec)
+    queried = (np.asarray(drawn.query) == 3).any(axis=(1, 2))
+    seen = [queried | (np.asarray(drawn.support)[:, :, :shots] == 3).any(axis=(1, 2)) for shots in spec.shots]
+    accuracy = np.asarray(measure(broken, table, KEY, spec, center=np.zeros(6, np.float32)))[0]
+    expected = np.ones_like(seen) if head == "ncm" else seen  # it is scaled by the largest of all features
+    assert any(map(np.any, seen))
+    np.testing.assert_array_equal(np.isnan(accuracy), expected)
+
+
 def test_fits_say_how_well_they_converged() -> None:
     spec = EpisodeSpec(ways=4, shots=(1, 3), queries=5, episodes=20, heads=("ncm", "logistic"))
     norms = jax.jit(episode_results, static_argnames="spec")(FEATURES, class_index(LABELS), KEY, spec).gradient_norm
@@ -276,6 +305,16 @@ def test_one_episode_has_no_interval() -> None:
     assert (float(result.mean), np.isnan(result.ci95)) == (0.5, True)
 
 
+class Attached:
+    """What matters here of a PyTorch tensor that requires grad."""
+
+    def detach(self):
+        raise NotImplementedError
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
 BROKEN = FEATURES.copy()
 BROKEN[[3, 8], 2] = np.nan
 
@@ -284,15 +323,24 @@ BROKEN[[3, 8], 2] = np.nan
     ("features", "options", "message"),
     [
         (BROKEN, {}, r"features: 2 of 199 rows are not finite \(the first: row 3\)"),
-        (FEATURES[:, 0], {}, r"features: need shape \[n, d\], got \(199,\)"),
+        (FEATURES[:, 0], {}, r"features: need shape \[n, d\] with d of at least 1, got \(199,\)"),
         (FEATURES[:-1], {}, "features: 198 rows for 199 labels"),
         (FEATURES, {"ways": 8}, "ways: 8 is more than the 7 classes"),
         (FEATURES, {"shots": 6}, "labels: class 0 has 20 samples, fewer than the 21"),
-        (FEATURES, {"shots": 0}, "shots: needs a whole number of at least 1, got 0"),
+        (FEATURES, {"shots": 0}, r"shots: got \(0,\), expected at least one whole number of at least 1"),
         (FEATURES, {"head": "rigde"}, "head: unknown name 'rigde'.*did you mean 'ridge'"),
+        (FEATURES, {"shots": 1.0}, r"shots: got \(1.0,\), expected at least one whole number of at least 1"),
+        (FEATURES, {"center": np.full(6, np.nan)}, "center: holds numbers that are not finite"),
+        (FEATURES[:, :0], {}, r"features: need shape \[n, d\] with d of at least 1, got \(199, 0\)"),
+        (FEATURES.astype(object), {}, "features must be an array of numbers, got object"),
+        (FEATURES.astype(str), {}, "features must be an array of numbers, got <U"),
+        (FEATURES.astype(np.longdouble), {}, "features must have at most 64 bits a number, got float128"),
+        (FEATURES * 1j, {}, "features: need real numbers, got complex64"),
+        (Attached(), {}, r"features cannot be read as an array, got Attached: pass `features\.detach\(\)"),
         (FEATURES, {"center": np.zeros(5)}, r"center: needs shape \(6,\) .* got \(5,\)"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_input_is_named(features: np.ndarray, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         few_shot(features, LABELS, KEY, **options)

@@ -145,14 +145,14 @@ def test_index_names_bad_labels(labels: np.ndarray, message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ways": 1}, "ways: needs a whole number of at least 2, got 1"),
-        ({"shots": ()}, "shots: needs at least one entry"),
-        ({"shots": (1, 0)}, "shots: needs a whole number of at least 1, got 0"),
-        ({"queries": 0}, "queries: needs"),
-        ({"episodes": -1}, "episodes: needs"),
-        ({"episodes": True}, "episodes: needs"),
-        ({"chunk": 0}, "chunk: needs"),
-        ({"heads": ()}, "heads: needs at least one entry"),
+        ({"ways": 1}, "ways: got 1, expected a whole number of at least 2"),
+        ({"shots": ()}, r"shots: got \(\), expected at least one whole number"),
+        ({"shots": (1, 0)}, r"shots: got \(1, 0\), expected .*whole number of at least 1"),
+        ({"queries": 0}, "queries: got 0"),
+        ({"episodes": -1}, "episodes: got .*, expected a whole number"),
+        ({"episodes": True}, "episodes: got .*, expected a whole number"),
+        ({"chunk": 0}, "chunk: got 0"),
+        ({"heads": ()}, r"heads: got \(\), expected at least one"),
         ({"heads": ("ncm", "rigde")}, "did you mean 'ridge'"),
     ],
 )

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,10 +18,24 @@ from ncjax.transfer import (
     NearestMeanCosine,
     Ridge,
     choose_head,
+    few_shot,
     find_head,
+    svm,
 )
+from ncjax.transfer.crammer_singer import crammer_singer
+from tests.transfer.references import logistic_scores, ridge_scores, ridge_tolerance
 
 SHAPES = [(2, 1, 3), (5, 1, 8), (5, 5, 64), (3, 10, 4)]  # ways, shots, d; the last has more supports than features
+RIDGE = jax.jit(Ridge(50.0).scores)
+
+
+def _logistic(rows: jax.Array, unit: bool) -> tuple[jax.Array, jax.Array]:
+    head = LogisticRegression(unit=unit)
+    prepared = head.prepare(rows, None)
+    return head.solve(prepared[:25].reshape(5, 5, -1), prepared[25:])
+
+
+LOGISTIC = {unit: jax.jit(partial(_logistic, unit=unit)) for unit in (True, False)}
 
 
 def episode(ways: int, shots: int, dim: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,14 +75,119 @@ def test_cosine_head_predicts_as_scikit_learn_on_centred_unit_features(ways: int
 
 @pytest.mark.parametrize("l2", [0.1, 50.0])
 @pytest.mark.parametrize(("ways", "shots", "dim"), SHAPES)
-def test_ridge_scores_equal_scikit_learn(ways: int, shots: int, dim: int, l2: float) -> None:
+def test_ridge_scores_equal_scikit_learn_up_to_their_mean_over_the_ways(
+    ways: int, shots: int, dim: int, l2: float
+) -> None:
     support, query = episode(ways, shots, dim)
     reference = ReferenceRidge(alpha=l2, fit_intercept=False)
     reference.fit(support.reshape(-1, dim).astype(np.float64), np.repeat(np.eye(ways), shots, axis=0))
     scores = Ridge(l2).scores(jnp.asarray(support), jnp.asarray(query))
     expected = reference.predict(query.astype(np.float64))
+    expected -= expected.mean(axis=1, keepdims=True)
     # Float32 rounding grows with the condition number of the Gram matrix plus λ, here at most about 3,000.
     np.testing.assert_allclose(scores, expected, atol=3e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
+@pytest.mark.parametrize("scale", [1e-20, 1e-4, 1.0, 1e18])
+@pytest.mark.parametrize(("ways", "shots", "dim"), [(5, 5, 64), (3, 10, 4)])
+def test_ridge_keeps_its_digits_under_a_common_mean_and_at_any_scale(
+    ways: int, shots: int, dim: int, scale: float, offset: float
+) -> None:
+    support, query = (((part + offset) * scale).astype(np.float32) for part in episode(ways, shots, dim))
+    samples, queries = support.reshape(-1, dim).astype(np.float64), query.astype(np.float64)
+    scores = np.asarray(RIDGE(support, query))
+    expected = ridge_scores(samples, np.repeat(np.eye(ways), shots, axis=0), queries, 50.0)
+    tolerance = ridge_tolerance(samples, 50.0)
+    assert tolerance < 0.01
+    np.testing.assert_allclose(scores / np.abs(scores).max(), expected, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("unit", "offset", "scale"),
+    [(True, 1e2, 1.0), (True, 1e4, 1.0), (False, 1e4, 1.0), (False, 1e3, 1e-3), (False, 0.0, 1e-6)],
+)
+def test_the_logistic_head_keeps_its_digits_under_a_common_mean(unit: bool, offset: float, scale: float) -> None:
+    ways, shots, dim = 5, 5, 64
+    support, query = (((part + offset) * scale).astype(np.float32) for part in episode(ways, shots, dim))
+    rows = np.concatenate([support.reshape(-1, dim), query])
+    scores, gradient_norm = LOGISTIC[unit](rows)
+    assert float(gradient_norm) <= 1e-5
+    rows = rows.astype(np.float64)
+    if unit:
+        rows = normalize(rows)
+    samples, queries = rows[: ways * shots], rows[ways * shots :]
+    expected = logistic_scores(samples, np.repeat(np.eye(ways), shots, axis=0), queries, 1.0)
+    spread = np.sqrt(np.mean(np.sum((samples - samples.mean(axis=0)) ** 2, axis=1)))
+    farthest = np.linalg.norm(queries - samples.mean(axis=0), axis=1).max()
+    # The objective is λ-strongly convex in the kernel, whose gradient is at most 1e-5 of the spread times the number of
+    # samples, and the intercept's gradient at most 1e-5 of what the logits make of it.
+    tolerance = 2e-5 * (spread * ways * shots * farthest + ways * np.abs(expected).max())
+    assert tolerance < 0.02 * np.abs(expected).max() or not unit
+    scores = np.asarray(scores, np.float64)
+    np.testing.assert_allclose(scores - scores.mean(axis=1, keepdims=True), expected, atol=tolerance)
+    # Where the penalty rules, logits are almost linear in the features and predictions do not depend on its strength.
+    if unit:
+        np.testing.assert_array_equal(scores.argmax(axis=1), expected.argmax(axis=1))
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e-10])
+def test_features_so_small_that_only_the_order_of_the_logits_is_left(scale: float) -> None:
+    support, query = episode(5, 5, 64)
+    rows = np.concatenate([support.reshape(-1, 64), query])
+    scores, _ = LOGISTIC[False](rows * np.float32(scale))
+    expected = logistic_scores(*(rows[:25] * 1e-6, np.repeat(np.eye(5), 5, axis=0), rows[25:] * 1e-6), 1.0)
+    np.testing.assert_array_equal(scores.argmax(axis=1), expected.argmax(axis=1))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])
+@pytest.mark.parametrize(("ways", "shots", "dim", "c"), [(5, 5, 64, 0.1), (3, 10, 4, 1.0), (2, 1, 3, 1.0)])
+def test_the_svm_reaches_the_bound_of_its_dual_under_a_common_mean(
+    ways: int, shots: int, dim: int, c: float, offset: float
+) -> None:
+    support, _ = episode(ways, shots, dim)
+    samples = (support + np.float32(offset)).reshape(ways * shots, dim).astype(np.float64)
+    targets = np.repeat(np.eye(ways), shots, axis=0)
+    kernel = svm.margins(c, ways, samples[None], np.eye(dim)[None])[0]
+    scores = samples @ kernel
+    losses = (1 - targets + scores).max(axis=1) - (targets * scores).sum(axis=1)
+    primal = 0.5 * np.sum(kernel**2) + c * losses.sum()
+    # Any α within the constraints bounds the optimum from below, whoever found it.
+    unit = ((samples - samples.mean(axis=0)) ** 2).sum(axis=1).max()
+    gram = samples @ samples.T / unit
+    alpha = crammer_singer(gram[None], targets, np.array([c * unit]))[0]
+    assert np.abs(alpha.sum(axis=1)).max() < 1e-9 * np.abs(alpha).max()
+    assert (alpha <= c * unit * targets + 1e-3 * np.abs(alpha).max()).all()
+    dual = (np.sum(alpha * targets) - 0.5 * np.sum(alpha * (gram @ alpha))) / unit
+    # The gap, and what is added to the diagonal so that rounding does not make G indefinite.
+    assert dual == pytest.approx(primal, rel=1e-4 + 1e-15 * np.trace(gram) * c * unit * len(samples))
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e18])
+def test_the_svm_is_finite_at_any_scale(scale: float) -> None:
+    support, query = (part * np.float32(scale) for part in episode(5, 5, 64))
+    scores = np.asarray(LinearSVM().scores(jnp.asarray(support), jnp.asarray(query)))
+    # Far separated means: every query of a way is nearest to it.
+    assert np.isfinite(scores).all()
+    assert (scores.argmax(axis=1) == np.repeat(np.arange(5), 15)).mean() > 0.8
+
+
+@pytest.mark.parametrize("name", [name for name in HEADS if name != "svm"])
+def test_accuracy_under_a_common_mean_is_that_of_double_precision(name: str) -> None:
+    # Offsets that are whole numbers, and features of few digits: shifting them rounds nothing.
+    labels = np.arange(400) % 10
+    generator = np.random.default_rng(4)
+    features = generator.normal(size=(10, 64))[labels] * 0.45 + generator.normal(size=(400, 64))
+    features = np.round(features * 64) / 64
+    measure = partial(few_shot, labels=labels, key=jax.random.key(0), episodes=60, head=name)
+    # A penalty in units of the mean square acts on the mean as well: far from zero all queries go to one way.
+    offset = 8.0 if name == "ridge_relative" else 8192.0
+    moved = float(measure(features.astype(np.float32) + np.float32(offset)).mean)
+    with jax.enable_x64(True):
+        expected = float(measure(features + offset).mean)
+    # 4,500 queries: a few whose best two ways tie to rounding may go either way.
+    assert expected > 0.5
+    assert abs(moved - expected) < 4 / 4_500
 
 
 @pytest.mark.parametrize("l2", [0.1, 1.0])

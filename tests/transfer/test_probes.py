@@ -1,4 +1,5 @@
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,16 @@ probe = jax.jit(
     static_argnames=("num_classes", "head", "standardise", "l2", "validation", "tolerance", "max_steps"),
 )
 neighbours_of = jax.jit(knn_accuracy, static_argnames=("num_classes", "neighbours", "standardise", "chunk"))
+
+
+class Attached:
+    """What matters here of a PyTorch tensor that requires grad."""
+
+    def detach(self):
+        raise NotImplementedError
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
 
 
 def sample(seed: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -121,12 +132,22 @@ def test_features_that_never_vary_probe_at_chance(value: float) -> None:
         assert float(result.accuracy) == pytest.approx(0.25)
 
 
+def test_features_in_either_byte_order_probe_alike() -> None:
+    train, test = (tuple(part.astype(part.dtype.newbyteorder()) for part in split) for split in (TRAIN, TEST))
+    assert float(knn_accuracy(train[0], train[1], test[0], test[1], CLASSES)) == float(
+        knn_accuracy(*TRAIN, *TEST, CLASSES)
+    )
+
+
 @pytest.mark.parametrize("measure", [partial(probe, key=KEY, head="ridge", l2=(0.1,)), neighbours_of])
 def test_features_that_are_not_finite_probe_as_not_a_number(measure) -> None:
-    broken = TRAIN[0].copy()
-    broken[3, 2] = np.nan
-    result = measure(broken, TRAIN[1], *TEST, num_classes=CLASSES)
-    assert np.isnan(getattr(result, "accuracy", result))
+    for value in (np.nan, np.inf):
+        for which in (0, 1):
+            features = [TRAIN[0].copy(), TEST[0].copy()]
+            features[which][3, 2] = value
+            result = measure(features[0], TRAIN[1], features[1], TEST[1], num_classes=CLASSES)
+            assert np.isnan(getattr(result, "accuracy", result))
+            assert np.isnan(getattr(result, "l2", np.nan))
 
 
 def test_one_feature_that_never_varies_changes_nothing() -> None:
@@ -144,22 +165,40 @@ def test_one_feature_that_never_varies_changes_nothing() -> None:
         ({"head": "svm"}, "head: got 'svm', expected one of logistic, ridge"),
         ({"l2": ()}, "l2: needs positive, finite numbers"),
         ({"l2": (0.0,)}, "l2: needs positive, finite numbers"),
+        ({"l2": 1e-3}, "l2: needs positive, finite numbers in a tuple, such as .*, got 0.001"),
+        ({"l2": ("1",)}, "l2: needs positive, finite numbers in a tuple"),
+        ({"max_steps": 2.0}, "max_steps must be a whole number, got 2.0"),
+        ({"num_classes": jnp.float32(CLASSES)}, "num_classes must be a whole number, got Array"),
+        (
+            {"train_features": TRAIN[0][:, :0], "test_features": TEST[0][:, :0]},
+            "train_features must have at least one column",
+        ),
+        ({"train_features": TRAIN[0].astype(object)}, "train_features must be an array of numbers, got object"),
+        ({"test_features": TEST[0].astype(str)}, "test_features must be an array of numbers, got <U"),
+        ({"test_features": TEST[0].astype(np.longdouble)}, "test_features must have at most 64 bits a number"),
+        (
+            {"train_features": Attached()},
+            r"train_features cannot be read as an array, got Attached: pass `train_features\.detach\(\)",
+        ),
         ({"validation": 1.0}, "validation: a share of 1.0 of 201 train features leaves one side"),
         ({"test_features": TEST[0][:, :2]}, "test_features: got 2 columns, expected the 6 of train_features"),
         ({"train_labels": TRAIN[1] + 1}, r"train_labels must lie in 0\.\.3, got 4"),
         ({"test_labels": TEST[1][:-1]}, r"test_labels must have shape \(301,\)"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_a_bad_probe_is_named(changes: dict, message: str) -> None:
     names = ("train_features", "train_labels", "test_features", "test_labels")
     arguments = dict(zip(names, (*TRAIN, *TEST), strict=True)) | changes
+    options: dict[str, Any] = {"num_classes": CLASSES, "key": KEY} | arguments
     with pytest.raises(ValueError, match=message):
-        linear_probe(num_classes=CLASSES, key=KEY, **arguments)
+        linear_probe(**options)
 
 
-@pytest.mark.parametrize("neighbours", [0, 202])
-def test_a_bad_number_of_neighbours_is_named(neighbours: int) -> None:
-    with pytest.raises(ValueError, match=f"neighbours: got {neighbours}, expected 1 to 201"):
+@pytest.mark.parametrize("neighbours", [0, 202, 2.0, True])
+@pytest.mark.usefixtures("unchecked")
+def test_a_bad_number_of_neighbours_is_named(neighbours) -> None:
+    with pytest.raises(ValueError, match=f"neighbours: got {neighbours}, expected a whole number from 1 to 201"):
         knn_accuracy(*TRAIN, *TEST, CLASSES, neighbours=neighbours)
 
 

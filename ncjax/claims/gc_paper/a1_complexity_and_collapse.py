@@ -7,7 +7,7 @@ do not.
 
 from ncjax.claims.association import Relation, association_findings, axis_findings
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import SPEARMAN
+from ncjax.claims.findings import SPEARMAN
 from ncjax.claims.runs import Runs
 from ncjax.claims.verdict import Finding
 
@@ -24,7 +24,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Spearman's rho between GC and collapse, and between each hyper-parameter and GC.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline (GC and train CDNV, all runs) first.

@@ -20,7 +20,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Log ratios of runs with the penalty to the same runs without it, and the order along its strength.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline first.

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import judge, mean_finding
-from ncjax.claims.rank_correlation import spearman
+from ncjax.claims.findings import judge, mean_finding
 from ncjax.claims.runs import Runs
+from ncjax.claims.statistics import spearman
 from ncjax.claims.trends import log_of
 from ncjax.claims.verdict import Finding
 
@@ -24,7 +24,7 @@ AGREEMENT = 0.9
 """Rank correlation with the exact values from which on an estimate orders runs well."""
 PAPERS = ("examples", "outputs", "inputs")
 """The paper's estimators; random probes are the field's."""
-EXACT = "estimate/exact"
+EXACT = "exact"
 _HEADLINE = f"cheap examples, outputs, inputs err by less than {TOLERANCE:.0%}"
 
 
@@ -49,7 +49,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Relative standard errors against a tolerance, and the order of runs by cheap estimates.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline first.
@@ -80,7 +80,7 @@ def lines(runs: Runs) -> list[Finding]:
 
 
 def _dearest(runs: Runs, pairs: list[tuple[str, int]]) -> tuple[str, int] | None:
-    limit = COST_SHARE * runs.values(f"{EXACT}/products")
+    limit = COST_SHARE * runs.values(f"estimate/{EXACT}/products")
     fitting = [pair for pair in pairs if (runs.values(f"{_prefix(pair)}/products") <= limit).all()]
     return fitting[-1] if fitting else None
 
@@ -90,7 +90,7 @@ def _excess(runs: Runs, pair: tuple[str, int]) -> Float[np.ndarray, " runs"]:
 
 
 def _agreement(runs: Runs, pair: tuple[str, int]) -> Finding:
-    values = np.stack([runs.values(f"{name}/geometric_complexity") for name in (_prefix(pair), EXACT)])
+    values = np.stack([runs.values(f"{name}/geometric_complexity") for name in (_prefix(pair), f"estimate/{EXACT}")])
     first, second = values[:, np.isfinite(values).all(axis=0)]
     line = f"{pair[0]}, {pair[1]} products a sample: order of runs"
     return judge(
@@ -112,7 +112,7 @@ CLAIM = Claim(
         "or less the standard error stays below a tenth of the value, and runs keep their order."
     ),
     source="Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, the estimators' figures",
-    columns=(f"{EXACT}/geometric_complexity", "estimate/<estimator>/relative_error"),
+    columns=(f"estimate/{EXACT}/geometric_complexity", "estimate/<estimator>/relative_error"),
     config="configs/gc_paper/gc_estimators.py",
     headline=Headline(_HEADLINE, "log error", -1),
     lines=lines,

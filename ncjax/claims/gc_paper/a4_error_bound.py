@@ -5,7 +5,7 @@ vacuous one stays vacuous, one that is not may be.
 """
 
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import mean_finding
+from ncjax.claims.findings import mean_finding
 from ncjax.claims.runs import Runs
 from ncjax.claims.trends import log_of, orders_over_time
 from ncjax.claims.verdict import Finding
@@ -23,7 +23,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Each bound against 1 and against the test error, and their order through training.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline first.

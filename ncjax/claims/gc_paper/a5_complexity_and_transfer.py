@@ -2,7 +2,7 @@
 
 from ncjax.claims.association import Relation, association_findings
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import SPEARMAN
+from ncjax.claims.findings import SPEARMAN
 from ncjax.claims.gc_paper.a1_complexity_and_collapse import COMPLEXITY
 from ncjax.claims.runs import Runs
 from ncjax.claims.verdict import Finding
@@ -17,7 +17,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Spearman's rho between source GC and target CDNV and few-shot accuracy.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline (source GC and target CDNV, all runs) first.

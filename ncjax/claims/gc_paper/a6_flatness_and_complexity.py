@@ -8,7 +8,7 @@ import dataclasses
 
 from ncjax.claims.association import Relation, association_findings, axis_findings
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import SPEARMAN, mean_finding, missing_columns
+from ncjax.claims.findings import SPEARMAN, mean_finding, missing_columns
 from ncjax.claims.gc_paper.a1_complexity_and_collapse import COMPLEXITY
 from ncjax.claims.pairs import paired_findings
 from ncjax.claims.runs import Runs
@@ -29,7 +29,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Spearman's rho between GC and measures of flatness; runs of sharpness-aware minimisation against those without.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline first.

@@ -1,7 +1,7 @@
 """B1: collapse happens on the train set and not on the test set."""
 
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import mean_finding
+from ncjax.claims.findings import mean_finding
 from ncjax.claims.runs import Runs
 from ncjax.claims.trends import first_values, late_slopes, log_of
 from ncjax.claims.verdict import Finding
@@ -17,7 +17,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Paired differences between test and train variance ratio: at the end, against the start, as slopes late on.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline (mean log ratio of test to train at the end) first.

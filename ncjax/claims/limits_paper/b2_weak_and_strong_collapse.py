@@ -5,7 +5,7 @@ to the distance of the train means, as the train set's variance ratio is.
 """
 
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import mean_finding
+from ncjax.claims.findings import mean_finding
 from ncjax.claims.limits_paper.b1_train_and_test_collapse import TRAIN
 from ncjax.claims.runs import Runs
 from ncjax.claims.trends import first_values, late_slopes, log_of
@@ -20,7 +20,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Log ratios of weak and strong test variance to train variance, and their slopes late in training.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline first.

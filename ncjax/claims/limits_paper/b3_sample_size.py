@@ -4,10 +4,10 @@ import numpy as np
 
 from ncjax.claims.association import axis_findings
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import SPEARMAN, judge
+from ncjax.claims.findings import SPEARMAN, judge
 from ncjax.claims.limits_paper.b1_train_and_test_collapse import TEST
 from ncjax.claims.runs import Runs
-from ncjax.claims.slopes import log_slope
+from ncjax.claims.statistics import log_slope
 from ncjax.claims.verdict import Finding
 
 AXIS = "train_samples"
@@ -25,7 +25,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Spearman's rho between the number of train samples and test variance, all else held fixed, and its power of it.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline first.

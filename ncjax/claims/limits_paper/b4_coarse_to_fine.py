@@ -6,7 +6,7 @@ answer. Where runs differ in whether labels are coarse, only those on coarse lab
 
 from ncjax.claims.association import Relation, association_findings
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import mean_finding
+from ncjax.claims.findings import mean_finding
 from ncjax.claims.limits_paper.b1_train_and_test_collapse import TRAIN
 from ncjax.claims.runs import Runs, keep_runs
 from ncjax.claims.trends import changes_since_settling, orders_over_time
@@ -27,7 +27,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Changes of probe accuracy within the terminal phase, and its order with train variance through training.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline first.

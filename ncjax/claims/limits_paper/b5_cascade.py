@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.evidence import mean_finding
+from ncjax.claims.findings import mean_finding
 from ncjax.claims.runs import Runs
 from ncjax.claims.verdict import Finding
 
@@ -39,7 +39,7 @@ def lines(runs: Runs) -> list[Finding]:
     """Fall of the train variance ratio from the first checkpoint to the last, layer by layer, and its order.
 
     Args:
-        runs: cut off at the moment in question.
+        runs: cut off where they are compared.
 
     Returns:
         Findings, the headline (mean log change over the layers before the last) first, then one a layer, then depth and

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from ncjax.report.figures.scatter import Panel, draw_scatter, run_counts
-from ncjax.report.figures.style import Plate
+from ncjax.report.figures.style import ReportFigure
 
 _COMPLEXITY = "train/geometric_complexity"
 
 
-def _plate(name: str, title: str, claim: str, contents: Sequence[Panel], words: str, alt: str) -> Plate:
-    """A scatter plate, which needs the columns of its first panel."""
-    return Plate(
+def _scatter_figure(name: str, title: str, claim: str, contents: Sequence[Panel], words: str, alt: str) -> ReportFigure:
+    """A scatter figure, which needs the columns of its first panel."""
+    return ReportFigure(
         name,
         title,
         (claim,),
@@ -21,7 +21,7 @@ def _plate(name: str, title: str, claim: str, contents: Sequence[Panel], words: 
     )
 
 
-COLLAPSE_PLATE = _plate(
+COLLAPSE_FIGURE = _scatter_figure(
     "complexity_and_collapse",
     "Complexity against collapse at the end of training",
     "A1",
@@ -33,7 +33,7 @@ COLLAPSE_PLATE = _plate(
     "end of training, one point a run; ρ is Spearman's.",
     "Scatter of geometric complexity against train CDNV and geometric collapse, one point a run.",
 )
-TRANSFER_PLATE = _plate(
+TRANSFER_FIGURE = _scatter_figure(
     "complexity_and_transfer",
     "Source complexity against transfer",
     "A5",
@@ -52,7 +52,7 @@ TRANSFER_PLATE = _plate(
     "episodes.",
     "Scatter of source geometric complexity against target CDNV and 5-shot accuracy, one point a run.",
 )
-FLATNESS_PLATE = _plate(
+FLATNESS_FIGURE = _scatter_figure(
     "flatness",
     "Flatness against complexity at the end of training",
     "A6",

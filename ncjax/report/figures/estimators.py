@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from ncjax.claims import count_lost, final_rows
 from ncjax.claims.gc_paper.a3_complexity_estimators import COST_SHARE, TOLERANCE, estimators
 from ncjax.report.figures.bands import draw_band, legend_beside
-from ncjax.report.figures.style import Plate, house_style, log_ticks, panels
+from ncjax.report.figures.style import ReportFigure, house_style, log_ticks, panels
 
 NAMES = {
     "examples": "few examples, exact",
@@ -81,7 +81,7 @@ def _alt(table: pd.DataFrame) -> str:
     return "Curves of the standard error of four estimators of geometric complexity, falling with their cost."
 
 
-PLATE = Plate(
+FIGURE = ReportFigure(
     "estimators", "Error of cheap estimates against their cost", ("A3",),
     ("estimate/exact/products", "estimate/<estimator>/products", "estimate/<estimator>/relative_error"),
     draw, _caption, _alt,

@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from ncjax.claims import count_lost, final_rows, layer_taps, select_runs
-from ncjax.report.figures.style import DATA_ID, Plate, epoch_label, house_style, log_ticks, panels
+from ncjax.report.figures.style import DATA_ID, ReportFigure, epoch_label, house_style, log_ticks, panels
 from ncjax.report.figures.through_time import drawn_rows, shared_map
 
 SPLITS = {"layer": "train", "test_layer": "test"}
@@ -112,6 +112,6 @@ def _alt(table: pd.DataFrame) -> str:
     return f"Heat maps of the variance ratio by layer ({', '.join(layer_taps(table))}) and epoch, for train and test."
 
 
-PLATE = Plate(
+FIGURE = ReportFigure(
     "layers", "Collapse by layer and time", ("B5",), ("layer/<tap>/variance_ratio", "epoch"), draw, _caption, _alt
 )

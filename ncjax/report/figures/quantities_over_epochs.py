@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ncjax.report.figures.bands import draw_band, legend_beside
-from ncjax.report.figures.style import Plate, epoch_axis, house_style, log_ticks, panels
+from ncjax.report.figures.style import ReportFigure, epoch_axis, house_style, log_ticks, panels
 from ncjax.report.figures.through_time import SHARED_EPOCH, complete_rows, drawn_rows, excluded_sentence
 
 BOUNDS = {
@@ -23,7 +23,7 @@ VARIANCES = {
 }
 
 
-def draw_courses(table: pd.DataFrame, columns: dict[str, str], label: str, level: float | None = None) -> Figure:
+def draw_over_epochs(table: pd.DataFrame, columns: dict[str, str], label: str, level: float | None = None) -> Figure:
     """Draws quantities on one logarithmic axis against epoch.
 
     Args:
@@ -37,7 +37,7 @@ def draw_courses(table: pd.DataFrame, columns: dict[str, str], label: str, level
 
     Example:
         >>> table = pd.DataFrame({"run": 0, "step": [0, 1], "epoch": [0.0, 1.0], "test/error": [0.9, 0.5]})
-        >>> len(draw_courses(table, {"test/error": "test error"}, "error").axes[0].lines)
+        >>> len(draw_over_epochs(table, {"test/error": "test error"}, "error").axes[0].lines)
         1
     """
     rows = drawn_rows(table)
@@ -71,9 +71,9 @@ def _says(table: pd.DataFrame, text: str) -> str:
     return text
 
 
-BOUND_PLATE = Plate(
+BOUND_FIGURE = ReportFigure(
     "error_bound", "Bounds and errors through training", ("A4",), ("train/complexity_bound", "test/ncc_error", "epoch"),
-    functools.partial(draw_courses, columns=BOUNDS, label="error or bound", level=1.0),
+    functools.partial(draw_over_epochs, columns=BOUNDS, label="error or bound", level=1.0),
     functools.partial(
         _words,
         start="Bounds on the error of the nearest class mean, by geometric collapse times a lower bound of the "
@@ -81,10 +81,10 @@ BOUND_PLATE = Plate(
     ),
     functools.partial(_says, text="Curves of three bounds and two test errors against epoch on a logarithmic axis."),
 )  # fmt: skip
-VARIANCE_PLATE = Plate(
+VARIANCE_FIGURE = ReportFigure(
     "weak_and_strong", "Weak and strong collapse on test", ("B2",),
     ("train/variance_ratio", "test/weak_variance", "test/strong_variance", "epoch"),
-    functools.partial(draw_courses, columns=VARIANCES, label="variance / squared distance of means"),
+    functools.partial(draw_over_epochs, columns=VARIANCES, label="variance / squared distance of means"),
     functools.partial(
         _words,
         start="Variance of train features around their class means, and of test features around the nearest train mean "

@@ -7,7 +7,7 @@ from matplotlib.ticker import NullLocator
 from ncjax.claims import count_lost, final_rows
 from ncjax.report.figures.bands import draw_band, legend_beside
 from ncjax.report.figures.scatter import drawn_runs
-from ncjax.report.figures.style import Plate, house_style, log_ticks, panels
+from ncjax.report.figures.style import ReportFigure, house_style, log_ticks, panels
 
 PANELS = {
     "variance / squared distance of means": {
@@ -75,7 +75,7 @@ def _alt(table: pd.DataFrame) -> str:
     return "Curves of train and test variance, and of test errors, against the number of train samples."
 
 
-PLATE = Plate(
+FIGURE = ReportFigure(
     "sample_size",
     "Variance against sample size",
     ("B3",),

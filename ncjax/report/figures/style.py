@@ -54,7 +54,7 @@ _RULES: Any = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Plate:
+class ReportFigure:
     """A figure of the report: what it needs, how it is drawn, and the words that go with it.
 
     Attributes:
@@ -67,8 +67,8 @@ class Plate:
         alt: results table to one sentence for those who cannot see it.
 
     Example:
-        >>> from ncjax.report import PLATES
-        >>> PLATES[0].name
+        >>> from ncjax.report import FIGURES
+        >>> FIGURES[0].name
         'trajectories'
     """
 

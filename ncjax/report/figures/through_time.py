@@ -71,8 +71,8 @@ def complete_rows(rows: pd.DataFrame) -> pd.DataFrame:
         >>> complete_rows(rows)[SHARED_EPOCH].tolist()
         [1.0, 4.0, 1.0, 4.0]
     """
-    course = rows.groupby("run")[SHARED_EPOCH]
-    first, last = np.sort(course.min().to_numpy(float)), np.sort(course.max().to_numpy(float))
+    epochs_of = rows.groupby("run")[SHARED_EPOCH]
+    first, last = np.sort(epochs_of.min().to_numpy(float)), np.sort(epochs_of.max().to_numpy(float))
     measured = rows.groupby(SHARED_EPOCH)["run"].nunique()
     epochs = measured.index.to_numpy(float)
     under_way = np.searchsorted(first, epochs, "right") - np.searchsorted(last, epochs, "left")

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from ncjax.claims import axis_name
 from ncjax.report.figures.style import (
     DATA_ID,
-    Plate,
+    ReportFigure,
     epoch_axis,
     faintness,
     house_style,
@@ -109,4 +109,6 @@ def _alt(table: pd.DataFrame) -> str:
     return "Curves of the variance ratio on train and test against epoch, and of their quotient."
 
 
-PLATE = Plate("train_and_test", "Collapse on train and on test", ("B1",), (*SPLITS, "epoch"), draw, _caption, _alt)
+FIGURE = ReportFigure(
+    "train_and_test", "Collapse on train and on test", ("B1",), (*SPLITS, "epoch"), draw, _caption, _alt
+)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from ncjax.claims import axis_name, sweep_axes
 from ncjax.report.figures.style import (
     DATA_ID,
-    Plate,
+    ReportFigure,
     epoch_axis,
     faintness,
     house_style,
@@ -91,6 +91,6 @@ def _alt(table: pd.DataFrame) -> str:
     return "Curves of geometric complexity, geometric collapse and CDNV against epoch, coloured by hyper-parameter."
 
 
-PLATE = Plate(
+FIGURE = ReportFigure(
     "trajectories", "Complexity and collapse through training", ("A1", "A2"), (*COLUMNS, "epoch"), draw, _caption, _alt
 )

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ncjax.report.figures.bands import COLOURS, DASHES, draw_band, legend_beside
-from ncjax.report.figures.style import DATA_ID, Plate, epoch_axis, house_style, log_ticks, panels
+from ncjax.report.figures.style import DATA_ID, ReportFigure, epoch_axis, house_style, log_ticks, panels
 from ncjax.report.figures.through_time import (
     SHARED_EPOCH,
     complete_rows,
@@ -123,7 +123,7 @@ def _says(table: pd.DataFrame, text: str) -> str:
     return text
 
 
-PROBE_PLATE = Plate(
+PROBE_FIGURE = ReportFigure(
     "coarse_to_fine", "Probes for fine classes as collapse deepens", ("B4",), ("fine/ridge_accuracy", TRAIN, "epoch"),
     draw_probes,
     functools.partial(
@@ -133,7 +133,7 @@ PROBE_PLATE = Plate(
     ),
     functools.partial(_says, text="Curves of probe accuracy against epoch and against train variance, by probe."),
 )  # fmt: skip
-JOINT_PLATE = Plate(
+JOINT_FIGURE = ReportFigure(
     "joint", "When collapse helps and when it hurts", ("A5", "B4"),
     ("fine/ridge_accuracy", "target/accuracy_5shot", TRAIN, "epoch"), draw_joint,
     functools.partial(

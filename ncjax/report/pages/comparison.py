@@ -10,10 +10,10 @@ import pandas as pd
 
 from ncjax.claims import CLAIMS, RULE, SAME, Finding, evaluate
 from ncjax.paths import StrPath
-from ncjax.report.figures.style import Plate
+from ncjax.report.figures.style import ReportFigure
 from ncjax.report.pages.differences import differing_settings, final_differences
-from ncjax.report.pages.page import shown, template
-from ncjax.report.pages.report import PLATES, illustrate
+from ncjax.report.pages.page import template, with_image
+from ncjax.report.pages.report import FIGURES, draw_figures, renamed_argument
 from ncjax.report.pages.sources import SweepState
 
 
@@ -24,7 +24,8 @@ def write_comparison(
     command: str = "",
     states: Sequence[SweepState] = (),
     configs: Mapping[str, Mapping[str, Any]] | None = None,
-    plates: Sequence[Plate] = PLATES,
+    figures: Sequence[ReportFigure] = FIGURES,
+    plates: Sequence[ReportFigure] | None = None,
 ) -> Path:
     """Judges and draws several sweeps apart and lays them side by side on one page.
 
@@ -34,7 +35,8 @@ def write_comparison(
         command: that makes the page.
         states: how far each sweep is and what it cost.
         configs: of each sweep, nested, by its name; the page lists in what they differ.
-        plates: the figures.
+        figures: to draw.
+        plates: the earlier name of ``figures``.
 
     Returns:
         Path of the page.
@@ -49,11 +51,12 @@ def write_comparison(
         ...     write_comparison({"a": table, "b": table}, Path(folder)).name
         'comparison.html'
     """
+    figures = renamed_argument(figures, plates)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     findings = {name: evaluate(table) for name, table in tables.items()}
-    figures = {
-        name: {each.title: shown(each) for each in illustrate(table, directory, plates, f"_{number}")[0]}
+    drawn = {
+        name: {each.title: with_image(each) for each in draw_figures(table, directory, figures, f"_{number}")[0]}
         for number, (name, table) in enumerate(tables.items(), start=1)
     }
     plain = {name: [each.as_dict() for each in found] for name, found in findings.items()}
@@ -77,9 +80,9 @@ def write_comparison(
         final=final,
         claims=[(claim, [_headlines(found, claim.key) for found in findings.values()]) for claim in CLAIMS],
         rows=[
-            (plate, [(name, own.get(plate.title)) for name, own in figures.items()])
-            for plate in plates
-            if any(plate.title in own for own in figures.values())
+            (wanted, [(name, own.get(wanted.title)) for name, own in drawn.items()])
+            for wanted in figures
+            if any(wanted.title in own for own in drawn.values())
         ],
         rule=RULE,
     )
@@ -98,7 +101,7 @@ def _without_nan(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _headlines(findings: Sequence[Finding], claim: str) -> list[Finding]:
-    """A claim's headline at the end of training and at the moments at which it is something else."""
+    """A claim's headline at the end of training, and elsewhere if it is something else there."""
     first = next(each for each in findings if each.claim == claim)
     others = [each for each in findings if (each.claim, each.line) == (claim, first.line) and each.note != SAME]
     return list(dict.fromkeys([first, *others]))

@@ -2,53 +2,23 @@
 
 import base64
 import json
-import math
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
-import numpy as np
 import pandas as pd
 
-from ncjax.claims import (
-    CLAIMS,
-    LEVEL,
-    LOST,
-    RESAMPLES,
-    RULE,
-    SAME,
-    TERMINAL_ERROR,
-    Finding,
-    axis_name,
-    count_lost,
-    final_rows,
-    hyperparameters,
-)
+from ncjax.claims import RESAMPLES, RULE, TERMINAL_ERROR, Finding, count_lost, final_rows
 from ncjax.report.figures.style import PIXELS_PER_INCH
+from ncjax.report.pages.run_table import number_text, run_table
 from ncjax.report.pages.sources import SweepState
-from ncjax.report.pages.terminal import elsewhere
-
-FINAL_COLUMNS = {
-    "train/loss": "train loss",
-    "train/error": "train error",
-    "test/error": "test error",
-    "train/geometric_complexity": "GC",
-    "train/geometric_collapse_tight": "geometric collapse",
-    "train/cdnv": "train CDNV",
-    "test/cdnv": "test CDNV",
-    "train/variance_ratio": "train variance ratio",
-    "test/variance_ratio": "test variance ratio",
-    "target/cdnv": "target CDNV",
-    "target/accuracy_1shot": "1-shot accuracy",
-    "target/accuracy_5shot": "5-shot accuracy",
-}
-# Other hyper-parameters stand in the table of runs where they vary.
-ALWAYS_SHOWN = ("learning_rate", "batch_size", "l2", "model", "seed")
+from ncjax.report.pages.tables import rounded
+from ncjax.report.pages.verdict_tables import MARKS, by_claim, evidence_table, headline_table, interval_text
 
 
-class Illustration(NamedTuple):
+class DrawnFigure(NamedTuple):
     """A figure as it stands on the page.
 
     Attributes:
@@ -59,7 +29,7 @@ class Illustration(NamedTuple):
         alt: the same for those who cannot see it, in a sentence.
 
     Example:
-        >>> Illustration("Layers", ("B5",), Path("layers.png"), "…", "…").title
+        >>> DrawnFigure("Layers", ("B5",), Path("layers.png"), "…", "…").title
         'Layers'
     """
 
@@ -73,7 +43,7 @@ class Illustration(NamedTuple):
 def render_page(
     table: pd.DataFrame,
     findings: Sequence[Finding],
-    illustrations: Sequence[Illustration],
+    drawn: Sequence[DrawnFigure],
     *,
     title: str,
     command: str,
@@ -87,7 +57,7 @@ def render_page(
     Args:
         table: the results table.
         findings: the claims' findings.
-        illustrations: the figures; their PNG files are read.
+        drawn: the figures; their PNG files are read.
         title: of the page.
         command: that makes the report.
         config: of the sweep, nested.
@@ -105,12 +75,13 @@ def render_page(
         True
     """
     columns, rows = run_table(table)
-    figures = [shown(figure) for figure in illustrations]
+    figures = [with_image(figure) for figure in drawn]
     final = final_rows(table)
     return template("page.html").render(
         title=title,
         command=command,
-        claims=[(claim, [finding for finding in findings if finding.claim == claim.key]) for claim in CLAIMS],
+        headlines=headline_table(findings),
+        claims=[(claim, own, evidence_table(own)) for claim, own in by_claim(findings) if own],
         figures=figures,
         columns=columns,
         rows=rows,
@@ -120,9 +91,6 @@ def render_page(
         notes=notes,
         states=states,
         rule=RULE,
-        same=SAME,
-        elsewhere=elsewhere,
-        level=f"{LEVEL:.0%}",
         resamples=f"{RESAMPLES:,}",
     )
 
@@ -141,14 +109,15 @@ def template(name: str) -> jinja2.Template:
         'page.html'
     """
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    surroundings = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    surroundings.filters["number"] = number_text
-    return surroundings.get_template(name)
+    environment.filters |= {"number": number_text, "rounded": rounded, "interval": interval_text}
+    environment.globals["marks"] = {str(verdict): mark for verdict, mark in MARKS.items()}
+    return environment.get_template(name)
 
 
-def shown(figure: Illustration) -> dict[str, Any]:
+def with_image(figure: DrawnFigure) -> dict[str, Any]:
     """A figure as a template takes it: its words, its image as a data URI, its size in pixels on the page.
 
     Args:
@@ -158,60 +127,6 @@ def shown(figure: Illustration) -> dict[str, Any]:
         What to show.
     """
     return figure._asdict() | {"uri": _data_uri(figure.image), "size": _shown_size(figure.image)}
-
-
-def run_table(table: pd.DataFrame) -> tuple[list[str], list[list[Any]]]:
-    """The grid of runs with their final values.
-
-    Args:
-        table: the results table.
-
-    Returns:
-        Column names, and one row a run: run, hyper-parameters, how it ended, last epoch, final values (None where there
-        is none).
-
-    Example:
-        >>> run_table(pd.DataFrame({"run": [4], "step": [9], "epoch": [1.0], "l2": [0.1], "train/error": [0.5]}))
-        (['run', 'L2', 'ended', 'epoch', 'train error'], [[4, 0.1, 'not terminal', 1.0, 0.5]])
-    """
-    final = final_rows(table)
-    # final_rows numbers runs over all workdirs; a reader looks for the numbers of the results file.
-    place = ["workdir", "run"] if "workdir" in table else ["run"]
-    own = table[place].drop_duplicates().sort_values(place, ignore_index=True)
-    swept = [name for name in hyperparameters(final) if name in ALWAYS_SHOWN or final[name].nunique(dropna=False) > 1]
-    measured = [name for name in FINAL_COLUMNS if name in final]
-    error = final["train/error"] if "train/error" in final else pd.Series(np.nan, final.index)
-    ended = np.where(error <= TERMINAL_ERROR, "terminal", "not terminal")
-    ended = np.where(final["lost"] == "", ended, final["lost"].map(LOST))
-    shown = own.assign(**{name: final[name] for name in swept}, ended=ended)
-    epoch = ["epoch"] if "epoch" in final else []
-    shown = shown.assign(**{name: final[name] for name in [*epoch, *measured]})
-    names = [*place, *map(axis_name, swept), "ended", *epoch, *(FINAL_COLUMNS[name] for name in measured)]
-    return names, [[_plain(value) for value in row] for row in shown.itertuples(index=False, name=None)]
-
-
-def number_text(value: Any) -> str:
-    """A value as short text: four significant digits, a dash for nothing.
-
-    Args:
-        value: a number, a name or None.
-
-    Returns:
-        Text.
-
-    Example:
-        >>> number_text(0.0000123456), number_text(12), number_text(None), number_text("terminal")
-        ('1.235e-5', '12', '–', 'terminal')
-    """
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "–"
-    if not isinstance(value, float):
-        return str(value)
-    text = f"{value:.4g}"
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        text = f"{mantissa}e{int(exponent)}"
-    return text
 
 
 def _counts(final: pd.DataFrame) -> dict[str, Any]:
@@ -233,11 +148,6 @@ def _shown_size(path: Path) -> tuple[int, int]:
     """Width and height on the page, at 110 pixels to the inch, so that letters are of one size in all figures."""
     pixels = struct.unpack(">II", path.read_bytes()[16:24])
     return round(pixels[0] * 110 / PIXELS_PER_INCH), round(pixels[1] * 110 / PIXELS_PER_INCH)
-
-
-def _plain(value: Any) -> Any:
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

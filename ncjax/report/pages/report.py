@@ -1,6 +1,7 @@
 """Writes a whole report: claims as JSON, figures as PNG and PDF, one HTML page."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,29 +14,29 @@ from ncjax.report.figures import (
     complexity,
     estimators,
     layers,
+    quantities_over_epochs,
     sample_size,
     train_and_test,
     trajectories,
     transfer_and_collapse,
 )
-from ncjax.report.figures import quantities_over_epochs as courses
-from ncjax.report.figures.style import Plate, save
-from ncjax.report.pages.page import Illustration, render_page
+from ncjax.report.figures.style import ReportFigure, save
+from ncjax.report.pages.page import DrawnFigure, render_page
 from ncjax.report.pages.sources import SweepState
 
-PLATES: tuple[Plate, ...] = (
-    trajectories.PLATE,
-    complexity.COLLAPSE_PLATE,
-    estimators.PLATE,
-    courses.BOUND_PLATE,
-    complexity.TRANSFER_PLATE,
-    complexity.FLATNESS_PLATE,
-    train_and_test.PLATE,
-    courses.VARIANCE_PLATE,
-    sample_size.PLATE,
-    transfer_and_collapse.PROBE_PLATE,
-    layers.PLATE,
-    transfer_and_collapse.JOINT_PLATE,
+FIGURES: tuple[ReportFigure, ...] = (
+    trajectories.FIGURE,
+    complexity.COLLAPSE_FIGURE,
+    estimators.FIGURE,
+    quantities_over_epochs.BOUND_FIGURE,
+    complexity.TRANSFER_FIGURE,
+    complexity.FLATNESS_FIGURE,
+    train_and_test.FIGURE,
+    quantities_over_epochs.VARIANCE_FIGURE,
+    sample_size.FIGURE,
+    transfer_and_collapse.PROBE_FIGURE,
+    layers.FIGURE,
+    transfer_and_collapse.JOINT_FIGURE,
 )
 
 
@@ -69,8 +70,9 @@ def write_report(
     command: str = "",
     config: dict[str, Any] | None = None,
     environment: dict[str, Any] | None = None,
-    plates: Sequence[Plate] = PLATES,
+    figures: Sequence[ReportFigure] = FIGURES,
     states: Sequence[SweepState] = (),
+    plates: Sequence[ReportFigure] | None = None,
 ) -> Report:
     """Evaluates every claim and writes ``claims.json``, the figures and ``report.html``.
 
@@ -81,7 +83,8 @@ def write_report(
         command: that makes the report.
         config: of the sweep, nested.
         environment: versions, devices and so on, nested.
-        plates: the figures.
+        figures: to draw.
+        plates: the earlier name of ``figures``.
         states: how far each sweep is and what it cost.
 
     Returns:
@@ -98,48 +101,65 @@ def write_report(
         >>> report.page.name, report.notes[0]
         ('report.html', 'figure trajectories not drawn: the results table lacks train/geometric_complexity, ...')
     """
+    figures = renamed_argument(figures, plates)
     findings = evaluate(table)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     claims = directory / "claims.json"
     claims.write_text(json.dumps(_claims(findings), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    illustrations, notes = illustrate(table, directory, plates)
+    drawn, notes = draw_figures(table, directory, figures)
     page = directory / "report.html"
     html = render_page(
-        table, findings, illustrations, title=title, command=command, config=config or {},
+        table, findings, drawn, title=title, command=command, config=config or {},
         environment=environment or {}, notes=notes, states=states,
     )  # fmt: skip
     page.write_text(html, encoding="utf-8")
-    return Report(findings, [figure.image for figure in illustrations], page, claims, notes)
+    return Report(findings, [figure.image for figure in drawn], page, claims, notes)
 
 
-def illustrate(
-    table: pd.DataFrame, directory: StrPath, plates: Sequence[Plate], suffix: str = ""
-) -> tuple[list[Illustration], list[str]]:
+def renamed_argument(figures: Sequence[ReportFigure], plates: Sequence[ReportFigure] | None) -> Sequence[ReportFigure]:
+    """The figures, should a caller give them by the earlier name ``plates``.
+
+    Args:
+        figures: by the name of today.
+        plates: by the earlier name, with a warning.
+
+    Returns:
+        The figures to draw.
+    """
+    if plates is None:
+        return figures
+    warnings.warn("plates is now figures", DeprecationWarning, stacklevel=3)
+    return plates
+
+
+def draw_figures(
+    table: pd.DataFrame, directory: StrPath, figures: Sequence[ReportFigure], suffix: str = ""
+) -> tuple[list[DrawnFigure], list[str]]:
     """Draws the figures that a table has the columns for.
 
     Args:
         table: the results table.
         directory: for PNG and PDF.
-        plates: the figures.
+        figures: to draw.
         suffix: of the files' names.
 
     Returns:
         The figures, and a line for each that could not be drawn.
     """
-    illustrations, notes = [], []
-    for plate in plates:
-        missing = missing_columns(table, plate.columns)
+    drawn, notes = [], []
+    for wanted in figures:
+        missing = missing_columns(table, wanted.columns)
         if missing:
-            notes.append(f"figure {plate.name} not drawn: the results table lacks {', '.join(missing)}")
+            notes.append(f"figure {wanted.name} not drawn: the results table lacks {', '.join(missing)}")
             continue
         final = final_rows(table)
         if (final["lost"] != "").all():
-            notes.append(f"figure {plate.name} not drawn: no run is left ({count_lost(final['lost']).lost})")
+            notes.append(f"figure {wanted.name} not drawn: no run is left ({count_lost(final['lost']).lost})")
             continue
-        png, _ = save(plate.draw(table), directory, plate.name + suffix)
-        illustrations.append(Illustration(plate.title, plate.claims, png, plate.caption(table), plate.alt(table)))
-    return illustrations, notes
+        png, _ = save(wanted.draw(table), directory, wanted.name + suffix)
+        drawn.append(DrawnFigure(wanted.title, wanted.claims, png, wanted.caption(table), wanted.alt(table)))
+    return drawn, notes
 
 
 def _claims(findings: Sequence[Finding]) -> dict[str, Any]:

@@ -3,19 +3,15 @@
 import dataclasses
 import math
 import textwrap
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from ncjax.claims import CLAIMS, LEVEL, RULE, Finding, Moment, Verdict
-from ncjax.report.pages.page import Illustration
+from ncjax.claims import CLAIMS, LEVEL, RULE, Finding, Verdict, When
+from ncjax.report.pages.page import DrawnFigure
+from ncjax.report.pages.tables import Cell, Column, Table, rounded
 from ncjax.report.pages.terminal import claims_text
-
-_MARKS = {
-    Verdict.SUPPORTED: "✓",
-    Verdict.CONTRADICTED: "✗",
-    Verdict.INCONCLUSIVE: "?",
-    Verdict.NOT_APPLICABLE: "",
-}
+from ncjax.report.pages.verdict_tables import MARKS, interval_text, verdict_cell
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +23,7 @@ class SweepResults:
         commands: that make the results, one a line.
         claims: keys of the claims that it is about, the first foremost.
         findings: on every claim.
-        illustrations: the figures of its claims.
+        figures: of its claims.
         config: of the sweep, nested.
         environment: versions and devices, nested.
         summary: runs, groups and seconds.
@@ -43,7 +39,7 @@ class SweepResults:
     commands: tuple[str, ...]
     claims: tuple[str, ...]
     findings: Sequence[Finding]
-    illustrations: Sequence[Illustration]
+    figures: Sequence[DrawnFigure]
     config: dict[str, Any]
     environment: dict[str, Any]
     summary: dict[str, Any]
@@ -68,19 +64,25 @@ class SweepResults:
             network += ", no norm" if norm == "none" else f", {norm} norm"
         return f"{self.config['data']['name']}, {network}"
 
-    def headline(self, claim: str, moment: Moment = Moment.END) -> Finding | None:
-        """The line that speaks for a claim at a moment, if there is one.
+    @property
+    def illustrations(self) -> Sequence[DrawnFigure]:
+        """The earlier name of ``figures``."""
+        warnings.warn("SweepResults.illustrations is now SweepResults.figures", DeprecationWarning, stacklevel=2)
+        return self.figures
+
+    def headline(self, claim: str, when: When = When.END) -> Finding | None:
+        """The line that speaks for a claim, if there is one.
 
         Args:
             claim: its key.
-            moment: at which runs were compared.
+            when: where in training runs were compared.
 
         Returns:
             The finding.
         """
         own = [finding for finding in self.findings if finding.claim == claim]
         lines = {finding.line for finding in own if finding.headline}
-        return next((finding for finding in own if finding.line in lines and finding.moment == moment), None)
+        return next((finding for finding in own if finding.line in lines and finding.when == when), None)
 
 
 def sweep_page(results: SweepResults, notes: str = "") -> str:
@@ -113,7 +115,7 @@ def sweep_page(results: SweepResults, notes: str = "") -> str:
     if notes:
         lines += ["", notes.strip()]
     lines += ["", "```", claims_text(own), "```"]
-    for figure in results.illustrations:
+    for figure in results.figures:
         lines += ["", f"## {figure.title}", "", figure.caption, "", f"![{figure.alt}]({figure.image.name})"]
     return "\n".join(lines) + "\n"
 
@@ -128,25 +130,22 @@ def verdict_table(all_results: Sequence[SweepResults], root: str = "") -> str:
     Returns:
         A Markdown table.
     """
-    lines = [
-        f"| claim | on | verdict at the end | value [{LEVEL:.0%} interval] | at equal train loss | runs / units | |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    headings = ("claim", "on", "verdict at the end", f"value [{LEVEL:.0%} interval]", "at equal train loss")
+    rows = []
     for claim in CLAIMS:
         for results in all_results:
             finding = results.headline(claim.key)
             if claim.key not in results.claims or finding is None:
                 continue
-            loss = results.headline(claim.key, Moment.LOSS)
+            loss = results.headline(claim.key, When.LOSS)
             page = f"{root}{results.name}"
-            figure = next((f.image.name for f in results.illustrations if claim.key in f.claims), None)
+            figure = next((f.image.name for f in results.figures if claim.key in f.claims), None)
             place = f"; in place of {results.stands_for}" if results.stands_for else ""
             links = f"[page]({page}/README.md)" + (f", [figure]({page}/{figure})" if figure else "")
-            lines.append(
-                f"| {claim.key} {claim.title} | {results.subject}{place} | **{finding.verdict}** | {finding.line}: "
-                f"{finding.statistic} {_number(finding)} | {_elsewhere(loss)} | {_count(finding)} | {links} |"
-            )
-    return "\n".join(lines) + "\n"
+            before = Cell(f"{claim.key} {claim.title}"), Cell(f"{results.subject}{place}"), verdict_cell(finding)
+            value = f"{finding.line}: {finding.statistic} {_number(finding)}"
+            rows.append((*before, *map(Cell, (value, _at_equal_loss(loss), _count(finding), links))))
+    return Table(tuple(map(Column, (*headings, "runs / units", ""))), rows).markdown() + "\n"
 
 
 def verdict_matrix(all_results: Sequence[SweepResults], root: str = "") -> str:
@@ -160,11 +159,14 @@ def verdict_matrix(all_results: Sequence[SweepResults], root: str = "") -> str:
         A Markdown table.
     """
     keys = [claim.key for claim in CLAIMS]
-    lines = [f"| sweep | {' | '.join(keys)} |", "|---" * (len(keys) + 1) + "|"]
-    for results in all_results:
-        cells = [_cell(results.headline(key)) for key in keys]
-        lines.append(f"| [{results.name}]({root}{results.name}/README.md) | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        (
+            Cell(results.name, link=f"{root}{results.name}/README.md"),
+            *(Cell(_mark(results.headline(key))) for key in keys),
+        )
+        for results in all_results
+    ]
+    return Table(tuple(map(Column, ("sweep", *keys))), rows).markdown() + "\n"
 
 
 def index_page(all_results: Sequence[SweepResults], waiting: Sequence[str] = ()) -> str:
@@ -184,10 +186,10 @@ def index_page(all_results: Sequence[SweepResults], waiting: Sequence[str] = ())
     return text
 
 
-def _cell(finding: Finding | None) -> str:
+def _mark(finding: Finding | None) -> str:
     if finding is None or finding.verdict is Verdict.NOT_APPLICABLE:
         return ""
-    return f"{_MARKS[finding.verdict]} {_rounded(finding.value, 2)}"
+    return f"{MARKS[finding.verdict]} {rounded(finding.value)}"
 
 
 def _number(finding: Finding) -> str:
@@ -195,13 +197,7 @@ def _number(finding: Finding) -> str:
         return "–"
     # An interval that ends near zero needs the digit that tells on which side.
     digits = 3 if min(abs(finding.low), abs(finding.high)) < 0.01 else 2
-    value, low, high = (_rounded(number, digits) for number in (finding.value, finding.low, finding.high))
-    return f"{value} [{low}, {high}]"
-
-
-def _rounded(number: float, digits: int) -> str:
-    text = f"{number:.{digits}f}"
-    return text.replace("-", "−") if float(text) else f"{0:.{digits}f}"
+    return f"{rounded(finding.value, digits)} {interval_text(finding, digits)}"
 
 
 def _swept(config: dict[str, Any]) -> set[str]:
@@ -214,7 +210,7 @@ def _swept(config: dict[str, Any]) -> set[str]:
     return {name for name, given in values.items() if len(given) > 1}
 
 
-def _elsewhere(finding: Finding | None) -> str:
+def _at_equal_loss(finding: Finding | None) -> str:
     if finding is None or not math.isfinite(finding.value):
         return "–"
     return f"{finding.verdict}, {_number(finding)}"

@@ -18,9 +18,8 @@ from ncjax.results import check_columns
 from ncjax.results import rows as results
 from ncjax.sweep.launch.progress import Progress, Work
 from ncjax.sweep.launch.signals import StopRequest, SweepStopped
-from ncjax.sweep.plan.config import StreamSpec, SweepPlan
-from ncjax.sweep.plan.grid import Run
 from ncjax.sweep.plan.measuring_times import steps_at
+from ncjax.sweep.plan.sweep_plan import Run, StreamSpec, SweepPlan
 from ncjax.sweep.program import hosts
 from ncjax.sweep.program.compiled_group import CompiledGroup
 from ncjax.sweep.program.group_program import ProgramSpec, init_group, step_flops
@@ -115,14 +114,14 @@ def make_group(
     Raises:
       ValueError: naming the key of the config that does not fit the data.
     """
-    batch_size = runs[0].batch_size
+    batch_size = runs[0].train.batch_size
     steps_per_epoch = len(dataset.train) // batch_size
     if not steps_per_epoch:
         raise ValueError(
             f"config.train.batch_size: got {batch_size}, expected at most the {len(dataset.train)} training "
             f"samples of {dataset.name}"
         )
-    network = network_for(runs[0].model, dataset)
+    network = network_for(runs[0].train.model, dataset)
     train = static_training(plan, runs[0], network)
     spec = ProgramSpec(train, plan.measure, network.image_shape, resolve_sharing(plan.runs_axis))
     mesh = make_mesh(size, plan.mesh_runs, resolve_batch_devices(plan.mesh_batch, size, batch_size, plan.mesh_runs))
@@ -145,7 +144,7 @@ def static_training(plan: SweepPlan, run: Run, network: Network) -> TrainSpec:
     Raises:
       ValueError: naming the key of the config that does not fit the network or its images.
     """
-    train = run.train_spec(network.num_classes, **plan.train)
+    train = run.train_spec(network.num_classes)
     with naming("config.model", ("classifier",)):
         # The shapes alone tell whether the network takes these images.
         model = models.build(network.model, network.num_classes)

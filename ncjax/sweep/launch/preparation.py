@@ -10,8 +10,8 @@ import ml_collections
 
 from ncjax import data
 from ncjax.sweep.launch.group import Group, make_group, naming
-from ncjax.sweep.plan.config import SweepPlan, read_config
-from ncjax.sweep.plan.grid import Run
+from ncjax.sweep.plan.config import read_config
+from ncjax.sweep.plan.sweep_plan import Run, SweepPlan
 from ncjax.sweep.program import hosts
 from ncjax.sweep.workdir.directory import check_workdir, was_cut_off
 from ncjax.sweep.workdir.environment import device_memory_bytes

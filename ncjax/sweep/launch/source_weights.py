@@ -42,7 +42,7 @@ def with_source(sweep: Sweep, workdir: Path) -> Sweep:
     except (ValueError, FileNotFoundError) as error:
         raise type(error)(f"config.init: {error}") from None
     image_shape = sweep.dataset.train.images.shape[1:]
-    for spec in {run.model for run in sweep.plan.runs}:
+    for spec in {run.train.model for run in sweep.plan.runs}:
         model = models.build(spec, sweep.dataset.train.num_classes)
         fresh = jax.eval_shape(lambda model=model: models.initialise(model, jax.random.key(0), image_shape))
         try:

@@ -18,7 +18,7 @@ from ncjax.paths import StrPath
 from ncjax.sweep.launch.group import static_training
 from ncjax.sweep.launch.preparation import prepare
 from ncjax.sweep.plan.config import default_config, read_config
-from ncjax.sweep.plan.grid import Run
+from ncjax.sweep.plan.sweep_plan import Run
 from ncjax.sweep.workdir.checkpoints import GroupCheckpoints, group_checkpoints
 from ncjax.sweep.workdir.ledger import read_ledger
 from ncjax.sweep.workdir.network import Network, read_network

@@ -2,86 +2,16 @@
 
 import dataclasses
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import ml_collections
 
-from ncjax.models import Lowering, ModelSpec, build
-from ncjax.sweep.plan.axes import AXES, DATA_AXES, checked
+from ncjax.data import Augmentation
+from ncjax.models import ModelSpec, build
+from ncjax.sweep.plan.options import AXES, DATA_AXES, OPTIONS, SECTIONS, checked_value, option_values
 from ncjax.sweep.plan.points import span
-from ncjax.training import HYPER_NAMES, Hyper, Loss, Optimizer, Schedule, TrainSpec, active_terms, make_schedule
-
-
-@dataclass(frozen=True)
-class Run:
-    """One point of the grid.
-
-    Attributes:
-      index: its number in the results table.
-      seed: of its initial weights and order of samples.
-      hyper: its traced hyper-parameters, as floats.
-      batch_size: samples a step.
-      model: its network.
-      optimizer: as in ``TrainSpec``; so are the next three.
-      nesterov: whether momentum is Nesterov's.
-      schedule: of the learning rate.
-      loss: that it minimises.
-      sweeps: names of the sweeps that it belongs to, where a config has several.
-      data: options of the data set in which it differs from others of its sweep, by name.
-    """
-
-    index: int
-    seed: int
-    hyper: Hyper
-    batch_size: int
-    model: ModelSpec
-    optimizer: Optimizer = "sgd"
-    nesterov: bool = False
-    schedule: Schedule = dataclasses.field(default_factory=Schedule)
-    loss: Loss = "cross_entropy"
-    sweeps: tuple[str, ...] = ()
-    data: tuple[tuple[str, Any], ...] = ()
-
-    def columns(self) -> dict[str, Any]:
-        """Its hyper-parameters as they stand in the results table."""
-        hyper = {name: getattr(self.hyper, name) for name in HYPER_NAMES}
-        names = {
-            "batch_size": self.batch_size,
-            "model": self.model.name,
-            "norm": self.model.norm,
-            "classifier": self.model.classifier,
-            "optimizer": self.optimizer,
-            "nesterov": self.nesterov,
-            "schedule": self.schedule.name,
-            "loss": self.loss,
-            **dict(self.data),
-            "seed": self.seed,
-        }
-        # A run that several sweeps share, such as the point where rows of a figure cross, is one run.
-        return {**hyper, **names, **({"sweep": "+".join(self.sweeps)} if self.sweeps else {})}
-
-    def train_spec(self, num_classes: int, **shared: Any) -> TrainSpec:
-        """What its training is compiled for.
-
-        Args:
-          num_classes: classes to train on.
-          **shared: what all runs of a sweep have in common.
-
-        Returns:
-          The static choices of training.
-        """
-        return TrainSpec(
-            model=self.model,
-            num_classes=num_classes,
-            batch_size=self.batch_size,
-            optimizer=self.optimizer,
-            nesterov=self.nesterov,
-            schedule=self.schedule,
-            loss=self.loss,
-            terms=active_terms(self.hyper),
-            **shared,
-        )
+from ncjax.sweep.plan.sweep_plan import Run
+from ncjax.training import Hyper, Schedule, TrainSpec, active_terms, make_schedule
 
 
 def expand(config: ml_collections.ConfigDict) -> tuple[Run, ...]:
@@ -112,8 +42,8 @@ def expand(config: ml_collections.ConfigDict) -> tuple[Run, ...]:
       ['rates+strengths', 'rates', 'strengths']
     """
     # Also where every run has another value: a wrong one would come into force when the axis is taken off.
-    for name, axis in AXES.items():
-        checked(axis.home, name, _value(config, axis.home))
+    for about in AXES.values():
+        checked_value(about, config)
     found: dict[Run, list[str]] = {}
     for name, point in _points(config):
         found.setdefault(_run(config, point), []).extend([name] if name else [])
@@ -168,55 +98,45 @@ def groups(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
       Groups that differ in traced hyper-parameters and seeds alone, in the order in which they first appear.
 
     Example:
-      >>> runs = [Run(i, 0, Hyper(), batch, ModelSpec()) for i, batch in enumerate([32, 64, 32])]
+      >>> runs = [Run(i, Hyper(), TrainSpec(ModelSpec(), 0, batch)) for i, batch in enumerate([32, 64, 32])]
       >>> [[run.index for run in group] for group in groups(runs)]
       [[0, 2], [1]]
     """
     divided: dict[tuple[TrainSpec, Any], list[Run]] = {}
     for run in runs:
-        divided.setdefault((run.train_spec(num_classes=0), run.data), []).append(run)
+        divided.setdefault((run.train, run.data), []).append(run)
     return [tuple(group) for group in divided.values()]
 
 
 def _run(config: ml_collections.ConfigDict, point: dict[str, Any]) -> Run:
     """The run at a point, not yet numbered; what the point does not say stands elsewhere in the config."""
-    values = {
-        name: point[name] if name in point else checked(axis.home, name, _value(config, axis.home))
-        for name, axis in AXES.items()
-    }
-    train = config.train
-    _check_together(values, train.epochs)
+    epochs = checked_value(OPTIONS["train.epochs"], config)
+    _check_together({**{name: checked_value(about, config) for name, about in AXES.items()}, **point}, epochs)
+    hyper = Hyper(**option_values(Hyper, config, point))
     try:
-        schedule = make_schedule(values["schedule"], train.epochs, tuple(train.decay_at), train.decay_factor)
+        schedule = make_schedule(epochs=epochs, **option_values(Schedule, config, point))
     except ValueError as error:
         raise ValueError(f"config.train.{error}") from None
-    return Run(
-        index=0,
-        hyper=Hyper(**{name: values[name] for name in HYPER_NAMES}),
-        model=_model(config, values),
+    train = TrainSpec(
+        model=_model(option_values(ModelSpec, config, point)),
+        num_classes=0,
         schedule=schedule,
-        **{name: values[name] for name in ("seed", "batch_size", "optimizer", "nesterov", "loss")},
-        data=tuple((name, point[name]) for name in DATA_AXES if name in point),
+        terms=active_terms(hyper),
+        augmentation=named(Augmentation, option_values(Augmentation, config)),
+        **option_values(TrainSpec, config, point),
     )
-
-
-# What each optimizer has no use for.
-_UNUSED = {
-    "sgd": ("beta1", "beta2"),
-    "adam": ("momentum", "nesterov", "weight_decay"),
-    "adamw": ("momentum", "nesterov"),
-}
+    data = tuple((name, point[name]) for name in DATA_AXES if name in point)
+    return Run(0, hyper, train, data=data, **option_values(Run, config, point))
 
 
 def _check_together(values: dict[str, Any], epochs: float) -> None:
     """Refuses what would have no effect, so that no column of the results table says what is not so."""
     optimizer = values["optimizer"]
-    for name in _UNUSED[optimizer]:
-        neutral = getattr(Hyper, name, False)
-        if values[name] != neutral:
-            reason = "whose decay is l2; adamw decouples it" if name == "weight_decay" else "which has no use for it"
+    for name, about in AXES.items():
+        if about.used_by and optimizer not in about.used_by and values[name] != about.default:
             raise ValueError(
-                f"config.train.{name}: got {values[name]} with optimizer {optimizer}, {reason}; expected {neutral}"
+                f"config.{about.key}: got {values[name]} with optimizer {optimizer}, which has no use for it; expected "
+                f"{about.default}, or optimizer {' or '.join(about.used_by)}"
             )
     if values["warmup_epochs"] > epochs:
         raise ValueError(
@@ -224,16 +144,9 @@ def _check_together(values: dict[str, Any], epochs: float) -> None:
         )
 
 
-def _model(config: ml_collections.ConfigDict, values: dict[str, Any]) -> ModelSpec:
-    """The network at a point with the config's options, or an error that names the key."""
-    options = config.model
-    if options.lowering not in get_args(Lowering):
-        choices = ", ".join(get_args(Lowering))
-        raise ValueError(f"config.model.lowering: got {options.lowering!r}, expected one of {choices}")
-    widths = tuple(options.widths)
-    if any(not isinstance(width, int) or isinstance(width, bool) or width < 1 for width in widths):
-        raise ValueError(f"config.model.widths: got {widths}, expected whole numbers of at least 1")
-    spec = ModelSpec(values["model"], widths, values["norm"], options.lowering, values["classifier"])
+def _model(options: dict[str, Any]) -> ModelSpec:
+    """The network at a point, or an error that names the key."""
+    spec = ModelSpec(**options)
     try:
         build(spec, num_classes=2)
     except ValueError as error:
@@ -241,8 +154,9 @@ def _model(config: ml_collections.ConfigDict, values: dict[str, Any]) -> ModelSp
     return spec
 
 
-def _value(config: ml_collections.ConfigDict, key: str) -> Any:
-    """The value of a dotted key."""
-    for part in key.split("."):
-        config = config[part]
-    return config
+def named(kind: Any, options: dict[str, Any]) -> Any:
+    """Makes a dataclass of options, so that its errors begin with its section of the config."""
+    try:
+        return kind(**options)
+    except ValueError as error:
+        raise ValueError(f"config.{SECTIONS[kind]}.{error}") from None

@@ -6,7 +6,8 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
-from ncjax.sweep.plan.axes import AXES, checked, known
+from ncjax.options import known
+from ncjax.sweep.plan.options import AXES
 
 # What a section holds beside its axes.
 ARRANGEMENTS = ("zipped", "points")
@@ -63,7 +64,7 @@ def _swept(sections: dict[str, dict[str, Any]]) -> dict[str, _Swept]:
     """All axes that have values, which are checked."""
     axes: dict[str, _Swept] = {}
     for section_key, section in sections.items():
-        known(section_key, section, (*AXES, *ARRANGEMENTS))
+        known(f"config.{section_key}", section, (*AXES, *ARRANGEMENTS))
         for name, values in section.items():
             if name in ARRANGEMENTS or values is None:
                 continue
@@ -78,7 +79,7 @@ def _swept(sections: dict[str, dict[str, Any]]) -> dict[str, _Swept]:
                 raise ValueError(
                     f"config.{key}: got an empty axis (), expected at least one value, or None for no axis"
                 )
-            axes[name] = _Swept(key, tuple(checked(key, name, value) for value in values))
+            axes[name] = _Swept(key, tuple(AXES[name].checked(f"config.{key}", value) for value in values))
     return axes
 
 
@@ -92,7 +93,7 @@ def _zipped(sections: dict[str, dict[str, Any]], axes: dict[str, _Swept]) -> dic
                 raise ValueError(
                     f"{key}: got {names!r}, expected tuples of two axes or more, as in (('l2', 'momentum'),)"
                 )
-            known(f"{section_key}.zipped", names)
+            known(key, names, AXES)
             for name in names:
                 if name not in axes:
                     raise ValueError(f"{key}: got {name!r}, which is not swept, expected axes that are")
@@ -110,8 +111,8 @@ def _point(key: str, point: Any, axes: dict[str, _Swept]) -> dict[str, Any]:
     """The checked values of an explicit point."""
     if not isinstance(point, dict):
         raise ValueError(f"config.{key}: got {point!r}, expected dicts from axes to values, as in ({{'l2': 0.1}},)")
-    known(key, point)
+    known(f"config.{key}", point, AXES)
     for name in point:
         if name in axes:
             raise ValueError(f"config.{key}: got {name!r}, expected only axes that config.{axes[name].key} leaves out")
-    return {name: checked(key, name, value) for name, value in point.items()}
+    return {name: AXES[name].checked(f"config.{key}", value) for name, value in point.items()}

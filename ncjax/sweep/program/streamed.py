@@ -13,7 +13,7 @@ from jaxtyping import Array, Int, UInt8
 from ncjax.data import BatchBlocks, Split, stream
 from ncjax.data.streaming import BLOCKS_AHEAD
 from ncjax.measurement import measure, outputs_of
-from ncjax.sweep.plan.config import StreamSpec
+from ncjax.sweep.plan.sweep_plan import StreamSpec
 from ncjax.sweep.program import hosts
 from ncjax.sweep.program.compiled_group import CompiledGroup, compiled
 from ncjax.sweep.program.group_program import ProgramSpec, over_runs

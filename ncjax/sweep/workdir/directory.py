@@ -15,8 +15,8 @@ from ncjax.data import Dataset
 from ncjax.files import read_object, write_json
 from ncjax.paths import StrPath
 from ncjax.results import rows as results
-from ncjax.sweep.plan.axes import AXES
 from ncjax.sweep.plan.config import default_config
+from ncjax.sweep.plan.options import AXES
 from ncjax.sweep.workdir.environment import environment
 from ncjax.sweep.workdir.ledger import Ledger, write_ledger
 
@@ -89,7 +89,7 @@ def _plain(config: ml_collections.ConfigDict) -> Any:
 def _extends(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether a key may differ: whatever names runs is compared run by run elsewhere."""
     section = key.partition(".")[0]
-    names_runs = section in ("sweep", "sweeps") or key in {axis.home for axis in AXES.values()}
+    names_runs = section in ("sweep", "sweeps") or key in {about.key for about in AXES.values()}
     if names_runs or section in ("mesh", "runs_axis", "stream"):
         return True
     longer = now["train.epochs"] > before["train.epochs"]

@@ -8,9 +8,9 @@ from typing import Any
 
 from ncjax.files import read_object, write_json
 from ncjax.paths import StrPath
-from ncjax.sweep.plan.config import SweepPlan
-from ncjax.sweep.plan.grid import Run, groups
+from ncjax.sweep.plan.grid import groups
 from ncjax.sweep.plan.measuring_times import checkpoint_epochs
+from ncjax.sweep.plan.sweep_plan import Run, SweepPlan
 
 FILE_NAME = "runs.json"
 

@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from ncjax.report import PLATES, save
+from ncjax.report import FIGURES, save
 from ncjax.report.figures import (
     complexity,
     estimators,
     layers,
+    quantities_over_epochs,
     sample_size,
     train_and_test,
     trajectories,
     transfer_and_collapse,
 )
-from ncjax.report.figures import quantities_over_epochs as courses
 from ncjax.report.figures.through_time import SHARED_EPOCH, drawn_rows, geometric_mean, shared_map
-from ncjax.report.pages.report import illustrate
+from ncjax.report.pages.report import draw_figures
 from tests.claims.synthetic import TAPS, sweep_table, with_diverged, with_optional
 
 
@@ -70,7 +70,7 @@ def test_trajectories_have_a_row_for_each_axis(table: pd.DataFrame, rows: int) -
 
 def test_each_point_is_the_end_of_a_run() -> None:
     table = sweep_table()
-    points = artists(complexity.COLLAPSE_PLATE.draw(table), "data/train/cdnv")
+    points = artists(complexity.COLLAPSE_FIGURE.draw(table), "data/train/cdnv")
     drawn = np.array([(point.get_xdata()[0], point.get_ydata()[0]) for point in points])
     final = table[table["epoch"] == 31]
     np.testing.assert_array_equal(drawn, final[["train/geometric_complexity", "train/cdnv"]])
@@ -78,7 +78,7 @@ def test_each_point_is_the_end_of_a_run() -> None:
 
 def test_transfer_is_drawn_against_source_complexity() -> None:
     table = sweep_table()
-    points = artists(complexity.TRANSFER_PLATE.draw(table), "data/target/accuracy_5shot")
+    points = artists(complexity.TRANSFER_FIGURE.draw(table), "data/target/accuracy_5shot")
     drawn = np.array([(point.get_xdata()[0], point.get_ydata()[0]) for point in points])
     final = table[table["epoch"] == 31]
     np.testing.assert_array_equal(drawn, final[["train/geometric_complexity", "target/accuracy_5shot"]])
@@ -87,14 +87,14 @@ def test_transfer_is_drawn_against_source_complexity() -> None:
 def test_runs_out_of_the_terminal_phase_are_hollow() -> None:
     table = sweep_table()
     table.loc[table["run"] == 7, "train/error"] = 0.3
-    points = artists(complexity.COLLAPSE_PLATE.draw(table), "data/train/cdnv")
+    points = artists(complexity.COLLAPSE_FIGURE.draw(table), "data/train/cdnv")
     assert [number for number, point in enumerate(points) if point.get_markerfacecolor() == "white"] == [7]
 
 
-@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
-def test_diverged_runs_are_not_drawn(plate) -> None:
+@pytest.mark.parametrize("wanted", FIGURES, ids=lambda wanted: wanted.name)
+def test_diverged_runs_are_not_drawn(wanted) -> None:
     table = with_optional(sweep_table())
-    lost, without = plate.draw(with_diverged(table, 5)), plate.draw(table[table["run"] != 5])
+    lost, without = wanted.draw(with_diverged(table, 5)), wanted.draw(table[table["run"] != 5])
     for one, other in zip(lost.axes, without.axes, strict=True):
         for first, second in zip(one.lines, other.lines, strict=True):
             np.testing.assert_array_equal(first.get_ydata(), second.get_ydata())
@@ -176,12 +176,12 @@ def test_a_heat_map_of_many_checkpoints_labels_a_few_and_the_last() -> None:
     assert len(labels) <= 14
 
 
-@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
-def test_words_of_a_figure_fit_its_table(plate) -> None:
+@pytest.mark.parametrize("wanted", FIGURES, ids=lambda wanted: wanted.name)
+def test_words_of_a_figure_fit_its_table(wanted) -> None:
     table = with_optional(sweep_table())
-    caption = plate.caption(with_diverged(table, 3))
+    caption = wanted.caption(with_diverged(table, 3))
     assert "11 " in caption or "1 diverged" in caption
-    assert plate.alt(table).endswith(".")
+    assert wanted.alt(table).endswith(".")
 
 
 def test_errors_are_drawn_against_the_share_of_the_cost() -> None:
@@ -192,12 +192,15 @@ def test_errors_are_drawn_against_the_share_of_the_cost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plate", "column"),
-    [(courses.BOUND_PLATE, "train/complexity_bound"), (courses.VARIANCE_PLATE, "test/weak_variance")],
+    ("wanted", "column"),
+    [
+        (quantities_over_epochs.BOUND_FIGURE, "train/complexity_bound"),
+        (quantities_over_epochs.VARIANCE_FIGURE, "test/weak_variance"),
+    ],
 )
-def test_courses_are_geometric_means_over_runs(plate, column: str) -> None:
+def test_curves_are_geometric_means_over_runs(wanted, column: str) -> None:
     table = with_optional(sweep_table())
-    [line] = artists(plate.draw(table), f"data/{column}")
+    [line] = artists(wanted.draw(table), f"data/{column}")
     expected = table.groupby("epoch")[column].apply(lambda values: np.exp(np.log(values).mean()))
     np.testing.assert_allclose(line.get_ydata(), expected)
 
@@ -242,14 +245,14 @@ def test_a_row_of_trajectories_shows_the_runs_of_its_sweep() -> None:
 def test_png_and_pdf_are_reproducible(tmp_path: Path) -> None:
     table = sweep_table(seeds=1)
     for name in ("one", "two"):
-        save(complexity.COLLAPSE_PLATE.draw(table), tmp_path, name)
+        save(complexity.COLLAPSE_FIGURE.draw(table), tmp_path, name)
     for ending in ("png", "pdf"):
         assert (tmp_path / f"one.{ending}").read_bytes() == (tmp_path / f"two.{ending}").read_bytes()
 
 
-@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
-def test_no_tick_label_overlaps_its_neighbour(plate) -> None:
-    figure = plate.draw(with_optional(sweep_table()))
+@pytest.mark.parametrize("wanted", FIGURES, ids=lambda wanted: wanted.name)
+def test_no_tick_label_overlaps_its_neighbour(wanted) -> None:
+    figure = wanted.draw(with_optional(sweep_table()))
     figure.draw_without_rendering()
     for axes in figure.axes:
         for axis, low, high in ((axes.xaxis, 0, 2), (axes.yaxis, 1, 3)):
@@ -264,19 +267,19 @@ def _within(axes, box: np.ndarray) -> bool:
     return left - 1 <= middle[0] <= right + 1 or bottom - 1 <= middle[1] <= top + 1
 
 
-@pytest.mark.parametrize("plate", PLATES, ids=lambda plate: plate.name)
-def test_a_figure_needs_no_columns_but_those_that_it_names(plate, tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", FIGURES, ids=lambda wanted: wanted.name)
+def test_a_figure_needs_no_columns_but_those_that_it_names(wanted, tmp_path: Path) -> None:
     table = with_optional(sweep_table(seeds=1))
-    patterns = [re.sub(r"<[^<>]+>", ".+", re.escape(name)) for name in plate.columns]
+    patterns = [re.sub(r"<[^<>]+>", ".+", re.escape(name)) for name in wanted.columns]
     names = table.columns.astype(str).tolist()
     kept = [name for name in names if "/" not in name or any(re.fullmatch(pattern, name) for pattern in patterns)]
-    [figure], notes = illustrate(table[kept], tmp_path, [plate])
+    [figure], notes = draw_figures(table[kept], tmp_path, [wanted])
     assert figure.image.is_file()
     assert notes == []
 
 
 def test_a_table_without_measurements_has_a_note_for_each_figure(tmp_path: Path) -> None:
     table = pd.DataFrame({"run": [0, 0], "step": [0, 5], "epoch": [0.0, 1.0]})
-    figures, notes = illustrate(table, tmp_path, PLATES)
+    figures, notes = draw_figures(table, tmp_path, FIGURES)
     assert figures == []
-    assert [note.split()[1] for note in notes] == [plate.name for plate in PLATES]
+    assert [note.split()[1] for note in notes] == [wanted.name for wanted in FIGURES]

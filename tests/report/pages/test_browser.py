@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ncjax.report import PLATES, write_report
+from ncjax.report import FIGURES, write_report
 from tests.claims.synthetic import sweep_table, with_diverged
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -49,7 +49,7 @@ window.addEventListener("load", () => {
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 def test_sorting_works_and_nothing_sticks_out_of_a_phone(tmp_path: Path) -> None:
     table = with_diverged(sweep_table(), 3)
-    page = write_report(table, tmp_path, command="report " + "x" * 200, plates=PLATES[:1]).page
+    page = write_report(table, tmp_path, command="report " + "x" * 200, figures=FIGURES[:1]).page
     page.write_text(page.read_text().replace("<head>", "<head>" + SCRIPT))
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     flags += [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ncjax.report import PLATES, SweepState, read_states, read_tables, write_comparison, write_report
+from ncjax.report import FIGURES, SweepState, read_states, read_tables, write_comparison, write_report
 from ncjax.report.pages.differences import differing_settings, final_differences
 from tests.claims.synthetic import sweep_table
 
@@ -28,7 +28,7 @@ def test_a_comparison_has_a_column_and_a_figure_for_each_sweep(tmp_path: Path) -
     table = sweep_table()
     tables = {"one": table, "two": table.assign(**{"train/cdnv": 1 / table["train/cdnv"]})}
     configs = {"one": {"train": {"epochs": 3.0, "l2": 0}}, "two": {"train": {"epochs": 4.5, "l2": 0}}}
-    page = write_comparison(tables, tmp_path, configs=configs, plates=PLATES[1:2]).read_text()
+    page = write_comparison(tables, tmp_path, configs=configs, figures=FIGURES[1:2]).read_text()
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert re.search(r"A1 Lower .*? ✓ supported .*? ✗ contradicted .*? A2", words)
     assert page.count("data:image/png") == 2
@@ -72,5 +72,5 @@ def test_an_unfinished_sweep_is_marked_on_the_page(workdir: Path, tmp_path: Path
     table = read_tables([workdir])
     table = table[(table["run"] > 1) | (table["epoch"] < 31)]
     states = read_states([workdir], table)
-    page = write_report(table, tmp_path / "report", states=states, plates=()).page.read_text()
+    page = write_report(table, tmp_path / "report", states=states, figures=()).page.read_text()
     assert '<p class="mark">sweep: unfinished, 4 of 6 runs measured to the end so far.</p>' in page

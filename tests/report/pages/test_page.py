@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ncjax.report import PLATES, Report, run_table, write_report
+from ncjax.report import FIGURES, Report, run_table, write_report
 from tests.claims.synthetic import sweep_table, with_diverged
 
 
@@ -83,8 +83,8 @@ def test_run_table_has_every_run_with_its_end() -> None:
 
 
 def test_a_figure_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
-    plates = [plate for plate in PLATES if plate.name == "complexity_and_transfer"]
-    report = write_report(sweep_table(seeds=1).drop(columns="target/cdnv"), tmp_path, plates=plates)
+    figures = [wanted for wanted in FIGURES if wanted.name == "complexity_and_transfer"]
+    report = write_report(sweep_table(seeds=1).drop(columns="target/cdnv"), tmp_path, figures=figures)
     assert report.notes == ["figure complexity_and_transfer not drawn: the results table lacks target/cdnv"]
     assert report.notes[0] in report.page.read_text()
 

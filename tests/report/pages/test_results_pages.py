@@ -4,21 +4,21 @@ import re
 import pytest
 
 from ncjax.claims import evaluate
-from ncjax.report import SweepResults, illustrate, index_page, sweep_page, verdict_matrix, verdict_table
-from ncjax.report.figures.complexity import COLLAPSE_PLATE
+from ncjax.report import SweepResults, draw_figures, index_page, sweep_page, verdict_matrix, verdict_table
+from ncjax.report.figures.complexity import COLLAPSE_FIGURE
 from tests.claims.synthetic import sweep_table
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> SweepResults:
     table = sweep_table()
-    illustrations, _ = illustrate(table, tmp_path_factory.mktemp("page"), [COLLAPSE_PLATE])
+    drawn, _ = draw_figures(table, tmp_path_factory.mktemp("page"), [COLLAPSE_FIGURE])
     return SweepResults(
         "planted",
         ("python -m experiments.results --experiment=planted.py:small",),
         ("A1", "B1"),
         evaluate(table),
-        illustrations,
+        drawn,
         {"data": {"name": "glyphs"}, "model": {"name": "convnet4", "widths": [16, 32, 64, 64]}},
         {"devices": ["cpu:0 cpu"], "cpu_cores": 2, "python": "3.11.7", "versions": {"jax": "0.10.2"}},
         {"runs": 12, "seconds": 61.4, "compilations": 2, "compile_seconds": 17.0},

@@ -2,7 +2,7 @@ import pytest
 
 from ncjax.claims import CLAIMS, Finding, evaluate
 from ncjax.report import claims_text
-from ncjax.report.pages.terminal import elsewhere
+from ncjax.report.pages.verdict_tables import elsewhere
 from tests.claims.synthetic import sweep_table, with_diverged
 
 
@@ -21,15 +21,15 @@ def test_columns_are_aligned(findings: list[Finding]) -> None:
     lines = claims_text(findings).splitlines()
     where = lines[0].index("verdict")
     rows = [line for line in lines[2:] if line[where:].startswith(("supported", "inconclusive", "contradicted"))]
-    ended = [finding for finding in findings if finding.moment == "at the end"]
+    ended = [finding for finding in findings if finding.when == "at the end"]
     assert len(rows) == len(ended) + sum(len(elsewhere(finding, findings)) for finding in ended)
 
 
-def test_other_moments_stand_below_headlines_and_where_they_differ(findings: list[Finding]) -> None:
-    ended = [finding for finding in findings if finding.moment == "at the end"]
+def test_other_comparisons_stand_below_headlines_and_where_they_differ(findings: list[Finding]) -> None:
+    ended = [finding for finding in findings if finding.when == "at the end"]
     for finding in ended:
         others = elsewhere(finding, findings)
-        assert all(other.moment == "at equal train loss" for other in others)
+        assert all(other.when == "at equal train loss" for other in others)
         assert finding.headline == bool(others) or {other.verdict for other in others}.isdisjoint([finding.verdict])
 
 

@@ -23,7 +23,7 @@ def with_value(key, value):
         ("train.warmup_epochs", 31.0, r"config\.train\.warmup_epochs: got 31\.0, expected at most train\.epochs=30"),
         ("train.beta2", 0.5, r"config\.train\.beta2: got 0\.5 with optimizer sgd, which has no use for it"),
         ("train.sam_rho", -0.1, r"config\.train\.sam_rho: got -0\.1, expected a number of at least 0"),
-        ("measure.checkpoints", 1, r"config\.measure\.checkpoints: got 1, expected at least 2"),
+        ("measure.checkpoints", 1, r"config\.measure\.checkpoints: got 1, expected a whole number of at least 2"),
         ("measure.first_epoch", 99.0, r"config\.measure\.first_epoch: got 99\.0, expected at most train\.epochs"),
         ("transfer.ways", 1, r"config\.transfer\.ways"),
         ("transfer.heads", ("ncmm",), r"config\.transfer\.head.*ncm"),

@@ -93,7 +93,7 @@ def test_explicit_points_multiply_the_axes():
     config = default_config()
     config.sweep.points = ({"optimizer": "adam", "learning_rate": 1e-3}, {"momentum": 0.9})
     config.sweep.seed = (0, 1)
-    found = [(run.optimizer, run.hyper.learning_rate, run.hyper.momentum, run.seed) for run in expand(config)]
+    found = [(run.train.optimizer, run.hyper.learning_rate, run.hyper.momentum, run.seed) for run in expand(config)]
     assert found == [("adam", 1e-3, 0.0, 0), ("adam", 1e-3, 0.0, 1), ("sgd", 0.1, 0.9, 0), ("sgd", 0.1, 0.9, 1)]
 
 
@@ -109,7 +109,7 @@ def test_the_rows_of_a_figure_share_their_base_point():
     runs = expand(config)
     assert [run.index for run in runs] == list(range(8))
     by_row = {
-        name: [(run.hyper.learning_rate, run.batch_size, run.hyper.l2) for run in runs if name in run.sweeps]
+        name: [(run.hyper.learning_rate, run.train.batch_size, run.hyper.l2) for run in runs if name in run.sweeps]
         for name in config.sweeps
     }
     base = [(0.2, 32, 0.0)] * 2

@@ -7,7 +7,7 @@ import pytest
 from ncjax import training
 from ncjax.measurement import MeasureSpec
 from ncjax.sweep import default_config, make_mesh, read_config, stack_runs
-from ncjax.sweep.plan.config import StreamSpec
+from ncjax.sweep.plan.sweep_plan import StreamSpec
 from ncjax.sweep.program import streamed as module
 from ncjax.sweep.program.group_program import ProgramSpec, init_group
 from ncjax.sweep.program.mesh import replicate

@@ -1,4 +1,4 @@
-"""Lines of evidence: from the runs and a statistic to a finding."""
+"""From the runs and a statistic to a finding."""
 
 import dataclasses
 import math
@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from ncjax.claims.bootstrap import bootstrap_interval
 from ncjax.claims.runs import TERMINAL_ERROR, LeftOut, Runs, keep_runs, select_runs
+from ncjax.claims.statistics import bootstrap_interval
 from ncjax.claims.verdict import MIN_UNITS, Finding, Verdict, decide
 
 SPEARMAN = "Spearman's ρ"
 
 
 @dataclasses.dataclass(frozen=True)
-class Unfit:
+class NotApplicable:
     """Why a claim cannot be judged on a table.
 
     Attributes:
@@ -25,7 +25,7 @@ class Unfit:
         left_out: the runs that were left out.
 
     Example:
-        >>> Unfit("no run reached the terminal phase", LeftOut(unsettled=12)).left_out.unsettled
+        >>> NotApplicable("no run reached the terminal phase", LeftOut(unsettled=12)).left_out.unsettled
         12
     """
 
@@ -57,7 +57,7 @@ def _matching(table: pd.DataFrame, name: str) -> list[str]:
     return [column for column in there if table[column].notna().any()]
 
 
-def not_applicable(claim: str, line: str, statistic: str, claimed: int, unfit: Unfit) -> Finding:
+def not_applicable_finding(claim: str, line: str, statistic: str, claimed: int, why: NotApplicable) -> Finding:
     """A finding that says only why there is none.
 
     Args:
@@ -65,18 +65,19 @@ def not_applicable(claim: str, line: str, statistic: str, claimed: int, unfit: U
         line: what was to be compared.
         statistic: its name.
         claimed: the sign that the claim predicts.
-        unfit: the reason.
+        why: the reason.
 
     Returns:
         A finding without numbers.
 
     Example:
-        >>> not_applicable("A5", "GC and target CDNV", SPEARMAN, 1, Unfit("no column 'target/cdnv'")).verdict
+        >>> why = NotApplicable("no column 'target/cdnv'")
+        >>> not_applicable_finding("A5", "GC and target CDNV", SPEARMAN, 1, why).verdict
         <Verdict.NOT_APPLICABLE: 'not applicable'>
     """
     return Finding(
-        claim, line, Verdict.NOT_APPLICABLE, statistic, claimed, note=unfit.reason,
-        **dataclasses.asdict(unfit.left_out),
+        claim, line, Verdict.NOT_APPLICABLE, statistic, claimed, note=why.reason,
+        **dataclasses.asdict(why.left_out),
     )  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def prepare_runs(
     config: str = "",
     terminal: bool = True,
     varied: Sequence[str] = (),
-) -> Runs | Unfit:
+) -> Runs | NotApplicable:
     """The runs that a claim may speak of, or the reason why there are none.
 
     Args:
@@ -105,16 +106,16 @@ def prepare_runs(
     """
     missing = missing_columns(table, [*columns, "train/error"])
     if missing:
-        return Unfit(lacking(missing, config))
+        return NotApplicable(lacking(missing, config))
     alike = [name for name in varied if name not in table or table[name].nunique() < 2]
     if alike:
-        return Unfit(f"the runs do not differ in {' and '.join(alike)}: {config or 'another sweep'} varies it")
+        return NotApplicable(f"the runs do not differ in {' and '.join(alike)}: {config or 'another sweep'} varies it")
     runs = select_runs(table, terminal)
     if len(runs.final):
         return runs
     if not terminal:
-        return Unfit(f"no run is left: {runs.left_out.lost}", runs.left_out)
-    return Unfit(unsettled_reason(runs), runs.left_out)
+        return NotApplicable(f"no run is left: {runs.left_out.lost}", runs.left_out)
+    return NotApplicable(unsettled_reason(runs), runs.left_out)
 
 
 def lacking(missing: Sequence[str], config: str = "") -> str:
@@ -140,7 +141,7 @@ def unsettled_reason(runs: Runs, when: str = "at the end") -> str:
 
     Args:
         runs: the selection that came out empty.
-        when: the moment.
+        when: at the end of training or elsewhere, in words.
 
     Returns:
         One line.
@@ -179,7 +180,7 @@ def judge(
         of_weights: the statistic: kept runs and weights [b, kept] to values [b].
         finite: the quantities that a run must have to take part, [columns, runs].
         across_settings: whether whole settings are drawn (where there are enough) rather than single runs;
-            `ncjax.claims.bootstrap` says which question asks for which.
+            `ncjax.claims.statistics` says which question asks for which.
         widen: whether the statistic is a mean, whose interval has to be widened.
 
     Returns:

@@ -1,8 +1,8 @@
-"""When runs are compared: at the end of training, at equal epochs, at equal train loss.
+"""Where in training runs are compared: at the end, at equal epochs, at equal train loss.
 
 Runs that train faster are further along at the same epoch, so that a difference between settings may be one of progress
-alone; at equal train loss it is not. Each moment is a selection of runs whose rows stop there, so that every statistic
-that speaks of the last row, or of all rows up to it, can be taken at any of the three.
+alone; at equal train loss it is not. Each of the three is a selection of runs whose rows stop there, so that every
+statistic that speaks of the last row, or of all rows up to it, can be taken at any of them.
 """
 
 import dataclasses
@@ -19,11 +19,11 @@ _SMALLEST_LOSS = 1e-12
 _SAME_EPOCH = 1.02
 
 
-class Moment(enum.StrEnum):
-    """The three moments at which claims are judged.
+class When(enum.StrEnum):
+    """Where in training runs are compared.
 
     Example:
-        >>> [str(moment) for moment in Moment]
+        >>> [str(when) for when in When]
         ['at the end', 'at equal epochs', 'at equal train loss']
     """
 
@@ -32,17 +32,17 @@ class Moment(enum.StrEnum):
     LOSS = "at equal train loss"
 
 
-def at_moment(runs: Runs, moment: Moment, terminal: bool = True) -> Runs | None:
-    """The runs with their rows cut off at a moment, the last row being the state there.
+def cut_runs(runs: Runs, when: When, terminal: bool = True) -> Runs | None:
+    """The runs with their rows cut off where they are compared, the last row being the state there.
 
-    Equal epochs: the last epoch that every run reached. Equal train loss: the moment when each run first reached the
+    Equal epochs: the last epoch that every run reached. Equal train loss: the point where each run first reached the
     lowest train loss that every run reached. Runs of different workdirs, and losses of different kinds, are never
     compared, so each has a level of its own. Between two checkpoints a quantity that is positive throughout the run is
     taken as exponential in the logarithm of the loss (of the epoch), any other as linear.
 
     Args:
         runs: the selection.
-        moment: at which to compare.
+        when: where to compare them.
         terminal: whether runs that are not in the terminal phase at that epoch are dropped. At equal train loss none
             is: the slowest run was in it.
 
@@ -53,12 +53,12 @@ def at_moment(runs: Runs, moment: Moment, terminal: bool = True) -> Runs | None:
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": [0, 0, 1, 1], "step": [0, 9, 0, 9], "train/error": 0.0,
         ...                       "train/loss": [1.0, 0.1, 1.0, 0.01], "train/cdnv": [1.0, 0.5, 1.0, 0.25]})
-        >>> at_moment(select_runs(table), Moment.LOSS).values("train/cdnv").round(3).tolist()
+        >>> cut_runs(select_runs(table), When.LOSS).values("train/cdnv").round(3).tolist()
         [0.5, 0.5]
     """
-    if moment is Moment.END:
+    if when is When.END:
         return runs
-    column = "epoch" if moment is Moment.EPOCH else "train/loss"
+    column = "epoch" if when is When.EPOCH else "train/loss"
     if column not in runs.rows or runs.rows[column].isna().all():
         return None
     clocks = [_clock(rows, column) for _, rows in runs.rows.groupby("run")]
@@ -66,8 +66,8 @@ def at_moment(runs: Runs, moment: Moment, terminal: bool = True) -> Runs | None:
     reached = [
         clock[~np.isnan(clock)].max(initial=-np.inf) if not np.isnan(clock).all() else np.inf for clock in clocks
     ]
-    levels = _levels(runs, np.array(reached), moment)
-    tolerance = np.log(_SAME_EPOCH) if moment is Moment.EPOCH else 0.0
+    levels = _levels(runs, np.array(reached), when)
+    tolerance = np.log(_SAME_EPOCH) if when is When.EPOCH else 0.0
     cut = [
         _cut(rows, clock, level, tolerance)
         for (_, rows), clock, level in zip(runs.rows.groupby("run"), clocks, levels, strict=True)
@@ -77,7 +77,7 @@ def at_moment(runs: Runs, moment: Moment, terminal: bool = True) -> Runs | None:
     rows = pd.concat([part for part, _ in cut], ignore_index=True)
     final = rows.groupby("run", as_index=False).tail(1).reset_index(drop=True)
     moved = dataclasses.replace(runs, rows=rows, final=final)
-    if moment is Moment.LOSS or not terminal or "train/error" not in final:
+    if when is When.LOSS or not terminal or "train/error" not in final:
         return moved
     settled = finite_numbers(final["train/error"]) <= TERMINAL_ERROR
     unsettled = runs.left_out.unsettled + int((~settled).sum())
@@ -94,9 +94,9 @@ def _clock(rows: pd.DataFrame, column: str) -> Float[np.ndarray, " t"]:
     return -np.log(np.maximum(values, _SMALLEST_LOSS))
 
 
-def _levels(runs: Runs, reached: Float[np.ndarray, " runs"], moment: Moment) -> Float[np.ndarray, " runs"]:
+def _levels(runs: Runs, reached: Float[np.ndarray, " runs"], when: When) -> Float[np.ndarray, " runs"]:
     """For each run, how far all runs that it is compared with have come."""
-    held = [name for name in ("workdir", *(["loss"] if moment is Moment.LOSS else [])) if name in runs.final]
+    held = [name for name in ("workdir", *(["loss"] if when is When.LOSS else [])) if name in runs.final]
     if not held:
         return np.full(len(reached), reached.min(initial=np.inf))
     keys = [runs.final[name].to_numpy() for name in held]
