@@ -203,7 +203,7 @@ def shifted_unit_rows(features: Float[Array, "n d"]) -> Float[Array, "n d"]:
         x/‖x‖ − c/‖c‖, of any size from 0 to 2.
 
     Example:
-        >>> shifted_unit_rows(jnp.array([[4e-30, 0.0], [0.0, 0.0]])).tolist()  # c/‖c‖ is (1, 0)
+        >>> (shifted_unit_rows(jnp.array([[4e-30, 0.0], [0.0, 0.0]])) + 0).tolist()  # c/‖c‖ is (1, 0)
         [[0.0, 0.0], [-1.0, 0.0]]
     """
     scaled = unit_range(features)
