@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from ncjax.metrics.arrays import as_array
 from ncjax.transfer.episodes import (
@@ -22,7 +22,8 @@ from ncjax.transfer.episodes import (
     class_index,
     sample_episode,
 )
-from ncjax.transfer.heads import Head, IterativeHead, find_head
+from ncjax.transfer.evaluation import episode_measures, in_turn
+from ncjax.transfer.heads import Head, find_head
 
 
 class FewShotResult(NamedTuple):
@@ -358,8 +359,11 @@ def _evaluate(
 
     def evaluate(numbers: Int[Array, " chunk"]) -> Float[Array, "heads shots chunk measures"]:
         episodes = jax.vmap(draw)(numbers)
-        return _in_turn(
-            [partial(_measures, head, seen, finite, spec.shots) for head, seen in zip(heads, prepared, strict=True)],
+        return in_turn(
+            [
+                partial(episode_measures, head, seen, finite, spec.shots)
+                for head, seen in zip(heads, prepared, strict=True)
+            ],
             episodes,
         )
 
@@ -368,49 +372,3 @@ def _evaluate(
     measures = jnp.moveaxis(jax.lax.map(evaluate, numbers), 0, 2)
     by_episode = measures.reshape(len(heads), len(spec.shots), -1, 2)[:, :, : spec.episodes]
     return EpisodeResults(by_episode[..., 0], by_episode[..., 1])
-
-
-def _in_turn(functions: list[Callable[[Any], Array]], argument: Any) -> Float[Array, "functions ..."]:
-    """The stacked values of functions, one computed after the other.
-
-    On CPUs XLA runs what does not depend on each other at once. Each batched factorisation of LAPACK then waits, in a
-    thread of the pool, for work that it gave to the pool: as many of them as there are threads would wait for ever.
-    """
-    if len(functions) == 1:
-        return functions[0](argument)[None]
-    return jax.lax.map(lambda index: jax.lax.switch(index, functions, argument), jnp.arange(len(functions)))
-
-
-def _measures(
-    head: Head,
-    features: Float[Array, "n d"],
-    finite: Bool[Array, " n"],
-    shots: tuple[int, ...],
-    episodes: Episodes,
-) -> Float[Array, "shots chunk measures"]:
-    """Accuracy and gradient norm of a head in each episode at each number of shots."""
-    chunk, ways, queries = episodes.query.shape
-    support = features[episodes.support]
-    whole = finite[episodes.support], finite[episodes.query].all(axis=(1, 2))
-    query = features[episodes.query].reshape(chunk, ways * queries, -1)
-
-    def measure(
-        few: int, rows: tuple[Float[Array, "ways shots d"], Float[Array, "queries d"], Bool[Array, "ways shots"], Array]
-    ) -> Float[Array, " measures"]:
-        support, query = rows[0][:, :few], rows[1]
-        if isinstance(head, IterativeHead):
-            scores, gradient_norm = head.solve(support, query)
-        else:
-            scores, gradient_norm = head.scores(support, query), jnp.zeros((), features.dtype)
-        accuracy = jnp.where(rows[2][:, :few].all() & rows[3], _credit(scores.reshape(ways, queries, ways)), jnp.nan)
-        return jnp.stack([accuracy, gradient_norm])
-
-    return _in_turn([jax.vmap(partial(measure, few)) for few in shots], (support, query, *whole))
-
-
-def _credit(scores: Float[Array, "ways queries ways"]) -> Float[Array, ""]:
-    """Mean accuracy; the true way of scores[w] is w, and the best ways of a query share its credit."""
-    best = scores == scores.max(axis=-1, keepdims=True)
-    right = jnp.diagonal(best, axis1=0, axis2=2)
-    accuracy = jnp.mean(right / best.sum(axis=-1).T)
-    return jnp.where(jnp.isfinite(scores).all(), accuracy, jnp.nan)
