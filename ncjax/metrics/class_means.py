@@ -79,6 +79,7 @@ def num_samples(stats: ClassStats) -> Float[Array, ""]:
     return jnp.sum(stats.counts).astype(stats.means.dtype)
 
 
+@jax.jit
 def mean_over_classes(stats: ClassStats, values: Float[Array, " C *rest"]) -> Float[Array, " *rest"]:
     """Unweighted mean over the classes that have a sample; not a number if there is none.
 
@@ -93,6 +94,7 @@ def mean_over_classes(stats: ClassStats, values: Float[Array, " C *rest"]) -> Fl
     return jnp.sum(jnp.where(present(stats).reshape(shape), values, 0), axis=0) / num_present(stats)
 
 
+@jax.jit
 def pair_mean(stats: ClassStats, values: Float[Array, "C C"]) -> Float[Array, ""]:
     """Mean over the ordered pairs of distinct classes that both have a sample; not a number if there is none.
 
@@ -183,6 +185,7 @@ def collapsed_to_a_point(stats: ClassStats) -> Float[Array, ""]:
     return jnp.where((num_present(stats) >= 2) & ~jnp.isnan(between), value, jnp.nan)
 
 
+@jax.jit
 def between_only(stats: ClassStats, value: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The same number where it makes sense to divide by distances between classes, elsewhere not a number.
 

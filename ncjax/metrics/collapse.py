@@ -77,6 +77,7 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
     return between_only(stats, _resolved(basis, jnp.sum(forms * weights), jnp.sum(errors * weights)))
 
 
+@jax.jit
 def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
     """Variance within classes over variance between them, tr S_W / tr S_B. O(C d).
 
@@ -267,7 +268,8 @@ def _form_errors(
     trace = jnp.sum(variances)
     trace = jnp.where(trace > 0, trace, 1)
     variances, products, lengths = variances / trace, products / trace, basis.scale / jnp.sqrt(trace)
-    of_means = (_MEAN_ROUNDING * eps) ** 2 * variances + (product_rounding(vectors.dtype) * jnp.max(lengths)) ** 2
+    longest = jnp.max(jnp.where(basis.kept, lengths, 0))
+    of_means = (_MEAN_ROUNDING * eps) ** 2 * variances + (product_rounding(vectors.dtype) * longest) ** 2
     forms = jnp.sum(products * vectors, axis=-1)
     squares = vectors**2
     scatter = _SCATTER_ROUNDING * eps * highest_matmul(squares, variances)

@@ -232,10 +232,8 @@ def nc4(
     features = _in_unit(stats, features)
     counted = as_mask(mask, features.shape[0])
     nearest = _nearest(stats, features, None)[0] if nearest is None else nearest
-    values = _where_known(stats, features, named != nearest)
-    for weights in (kernel,) if bias is None else (kernel, bias):
-        values = jnp.where(jnp.any(jnp.isnan(jnp.asarray(weights))), jnp.nan, values)
-    return _masked_mean(values, counted)
+    share = _masked_mean(_where_known(stats, features, named != nearest), counted)
+    return _unless_nan(share, kernel if bias is None else (kernel, bias))
 
 
 def classify(
@@ -350,6 +348,7 @@ def _in_unit(stats: ClassStats, features: ArrayLike) -> Float[Array, "n d"]:
     return scaled(_check_features(stats, features), -stats.exponent)
 
 
+@jax.jit
 def _where_known(stats: ClassStats, features: Float[Array, "n d"], values: Array) -> Float[Array, " n"]:
     """One value a row, not a number where the row is not finite or a class mean is not: nothing is nearest there."""
     known = jnp.all(jnp.isfinite(features), axis=-1) & jnp.all(jnp.isfinite(stats.means))
@@ -370,5 +369,12 @@ def _deviation(stats: ClassStats, row: Float[Array, " d"], label: Int[Array, ""]
     return difference + (lost - stats.means_low[label])
 
 
+@jax.jit
+def _unless_nan(value: Float[Array, ""], inputs: Any) -> Float[Array, ""]:
+    spoiled = [jnp.any(jnp.isnan(jnp.asarray(array))) for array in jax.tree.leaves(inputs)]
+    return jnp.where(jnp.any(jnp.stack(spoiled)), jnp.nan, value)
+
+
+@jax.jit
 def _masked_mean(values: Float[Array, " n"], mask: Bool[Array, " n"]) -> Float[Array, ""]:
     return jnp.sum(jnp.where(mask, values, 0)) / jnp.sum(mask).astype(values.dtype)

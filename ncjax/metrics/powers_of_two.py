@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
@@ -44,6 +45,7 @@ def power_of_two(exponent: Int[Array, "*shape"], dtype: Any) -> Float[Array, "*s
     return lax.bitcast_convert_type(field, dtype)
 
 
+@jax.jit
 def scaled(x: Float[Array, "*shape"], exponent: Int[Array, ""]) -> Float[Array, "*shape"]:
     """Numbers times a power of two, which costs no digit unless they leave the range of their type.
 

@@ -223,6 +223,7 @@ def hyperspherical_uniformity(
     return mean_over_distances(stats, (unit, jnp.zeros_like(unit)), (), terms)
 
 
+@jax.jit
 def _vectors(stats: ClassStats, kernel: ArrayLike | None = None) -> tuple[Float[Array, "C d"], Float[Array, "C d"]]:
     """Centred class means or the classifier's columns as rows, zero for absent classes: a pair of unit scale."""
     if kernel is None:
@@ -248,6 +249,7 @@ def _squared_lengths(stats: ClassStats, kernel: ArrayLike | None) -> tuple[Float
     return jnp.diag(high), jnp.diag(low)
 
 
+@jax.jit
 def _relative_lengths(
     squares: Float[Array, " C"], low: Float[Array, " C"]
 ) -> tuple[Float[Array, ""], Float[Array, " C"]]:
@@ -350,6 +352,7 @@ def _block_gram(rows: Any, columns: Any) -> tuple[Float[Array, "rows columns"], 
     return high + (product - lax.stop_gradient(product)), low
 
 
+@jax.jit
 def _angle_gap(along: Float[Array, ""], across: Float[Array, ""]) -> Float[Array, ""]:
     """Square of the distance between two unit vectors, 2 - 2 cos.
 
@@ -362,6 +365,7 @@ def _angle_gap(along: Float[Array, ""], across: Float[Array, ""]) -> Float[Array
     return jnp.where(along > 0, 2 * across / (square * (1 + jnp.abs(cosine))), 2 - 2 * cosine)
 
 
+@jax.jit
 def _root(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Square root whose derivative at zero, and below, where only rounding leads, is the subgradient zero."""
     positive = x > 0
