@@ -61,13 +61,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
 
 $(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/python
-	$(PIP) -e .
+	$(PIP) -e '.[experiments]'
 	@touch $@
 
 $(VENV)/installed-test: requirements.txt pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[test]'
+	$(PIP) -e '.[experiments,test]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-bench: requirements.txt pyproject.toml | $(BIN)/python
-	$(PIP) -e '.[bench]'
+	$(PIP) -e '.[experiments,bench]'
 	@touch $@ $(VENV)/installed

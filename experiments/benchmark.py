@@ -60,7 +60,12 @@ def main() -> None:
     run_suites(list(SUITE.value or ()), options, json_path)
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Runs the command."""
     # On a GPU two libraries share the memory: JAX must not take most of it in advance.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     launch.run(main)
+
+
+if __name__ == "__main__":
+    start()

@@ -1,8 +1,9 @@
-"""The flag --config: a Python file of an experiment, and single values of it on the command line."""
+"""The flag --config: an experiment's file or name, and single values of it on the command line."""
 
 import difflib
 import inspect
 import runpy
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from ml_collections import ConfigDict, config_flags
 from ml_collections.config_flags import config_path
 
 _NAME = "config"
+# Beside the package, in a clone and where it is installed.
+SHIPPED = Path(__file__).resolve().parents[2] / "configs"
 
 
 def define_config(values: flags.FlagValues = flags.FLAGS, argv: list[str] | None = None) -> Any:
@@ -25,9 +28,8 @@ def define_config(values: flags.FlagValues = flags.FLAGS, argv: list[str] | None
     Returns:
       The flag's holder, for ``asked_config``.
     """
-    holder = config_flags.DEFINE_config_file(
-        _NAME, None, "File of the experiment, e.g. configs/quickstart.py.", flag_values=values, sys_argv=argv
-    )
+    about = "Experiment: a file, or the name of one that ships with ncjax, e.g. quickstart."
+    holder = config_flags.DEFINE_config_file(_NAME, None, about, flag_values=values, sys_argv=argv)
     values[_NAME].parser = _ConfigFile()
     return holder
 
@@ -105,9 +107,13 @@ class _ConfigFile(flags.ArgumentParser[ConfigDict]):
 
 
 def _load(argument: str) -> ConfigDict:
-    name, colon, variant = argument.partition(":")
-    if not Path(name).is_file():
-        raise flags.Error(f"--config: got {argument!r}, expected a Python file, e.g. configs/quickstart.py")
+    named, colon, variant = argument.partition(":")
+    name = _file(named)
+    if name is None:
+        shipped = shipped_configs()
+        nearest = difflib.get_close_matches(named, shipped, n=1)
+        hint = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(shipped)}"
+        raise flags.Error(f"--config: got {argument!r}, expected a Python file or the name of a config: {hint}")
     get_config = _in_file(name, lambda: _get_config(name))
     if not callable(get_config):
         raise flags.Error(f"--config: {name} has no function get_config, expected one that returns a config")
@@ -126,7 +132,34 @@ def _load(argument: str) -> ConfigDict:
     return config
 
 
+def shipped_configs() -> dict[str, Path]:
+    """The configs that come with the package.
+
+    Returns:
+      Their files by name: ``quickstart``, ``limits_paper/cascade``.
+    """
+    files = (path for path in sorted(SHIPPED.rglob("*.py")) if path.stem != "__init__")
+    return {
+        path.relative_to(SHIPPED).with_suffix("").as_posix(): path
+        for path in files
+        if "def get_config(" in path.read_text(encoding="utf-8")
+    }
+
+
+def _file(name: str) -> str | None:
+    """The path of a config's file, given as a path or by the name of a shipped one."""
+    if Path(name).is_file():
+        return name
+    # In a clone the path from its root is a name as well, wherever the command is called.
+    found = shipped_configs().get(name.removeprefix("configs/").removesuffix(".py"))
+    return None if found is None else str(found)
+
+
 def _get_config(name: str) -> Any:
+    root = str(SHIPPED.parent)
+    if root not in sys.path:
+        # For what the shipped configs share; last, so that it hides nothing.
+        sys.path.append(root)
     content: Mapping[str, Any] = runpy.run_path(name)
     return content.get("get_config")
 

@@ -112,6 +112,11 @@ def _devices() -> list[Any]:
 
 def _parse_flags(argv: list[str]) -> list[str]:
     def parse() -> list[str]:
+        if {"--help", "-help", "-h", "--h"} & {*argv[1:]}:
+            from ncjax.cli.help import help_text
+
+            print(help_text())
+            sys.exit(0)
         expanded = [*argv[:1], *flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)]
         try:
             rest: list[str] = flags.FLAGS(once_each(expanded))

@@ -160,12 +160,15 @@ def as_labels(value: ArrayLike, rows: int, num_classes: int, mask: ArrayLike | N
     wide, wrong = _widened(value, num_classes)
     counted = as_mask(mask, rows)
     if not isinstance(wrong, jax.core.Tracer) and not isinstance(counted, jax.core.Tracer):
-        found = np.asarray(value)[np.asarray(counted) & np.asarray(wrong)]
+        # In NumPy: every step on the device would be a program to compile.
+        counts = np.asarray(counted)
+        found = np.asarray(value)[counts & wrong]
         if found.size:
             raise ValueError(
                 f"labels must lie in 0..{num_classes - 1}, got {found[0]}; np.unique(labels, return_inverse=True)[1] "
                 f"numbers any labels from 0 in ascending order"
             )
+        return jnp.asarray(np.where(counts & ~wrong, wide, np.int32(num_classes)))
     return jnp.where(counted & ~wrong, wide, num_classes)
 
 
@@ -191,22 +194,22 @@ def dropped_rows(value: ArrayLike, num_classes: int, mask: ArrayLike | None = No
         [False, True, True]
     """
     _, wrong = _widened(value, num_classes)
-    return as_mask(mask, wrong.shape[0]) & wrong
+    return as_mask(mask, wrong.shape[0]) & jnp.asarray(wrong)
 
 
-def _widened(value: ArrayLike, num_classes: int) -> tuple[Array, Array]:
-    """Labels as int32, and which of them are out of range, compared before any digit is lost.
+def _widened(value: ArrayLike, num_classes: int) -> tuple[ArrayLike, ArrayLike]:
+    """Labels as int32, and which of them are out of range, compared before any digit is lost; NumPy unless traced.
 
     In the labels' own type the number of classes may not fit: 256 is 0 in eight bits. And JAX cuts 64 bits to 32 unless
     told otherwise, so what is still a NumPy array is compared as one.
     """
-    labels: Any = value if isinstance(value, jax.Array) else np.asarray(value)
+    labels: Any = value if isinstance(value, jax.core.Tracer) else np.asarray(value)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise ValueError(f"labels must hold integers, got {labels.dtype}")
     # Unsigned numbers that do not fit turn negative, which is out of range as well.
     wide = labels.astype(np.int64 if labels.dtype.itemsize == 8 else np.int32)
     wrong = (wide < 0) | (wide >= num_classes)
-    return jnp.asarray(wide.astype(np.int32)), jnp.asarray(wrong)
+    return wide.astype(np.int32), wrong
 
 
 def as_mask(value: ArrayLike | None, rows: int) -> Array:
@@ -223,7 +226,7 @@ def as_mask(value: ArrayLike | None, rows: int) -> Array:
         ValueError: Wrong shape or type.
     """
     if value is None:
-        return jnp.ones(rows, bool)
+        return jnp.asarray(np.ones(rows, bool))
     mask = as_array("mask", value)
     if mask.shape != (rows,):
         raise ValueError(f"mask must have shape ({rows},) to fit the other arguments, got {mask.shape}")

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Integer, PRNGKeyArray
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_labels, dropped_rows
 from ncjax.metrics.class_stats import ClassStats, class_stats
+from ncjax.metrics.compiled import compiled, compiled_by_content
 
 IntervalKind = Literal["ratio", "pivotal", "percentile"]
 
@@ -85,6 +86,7 @@ def bootstrap(
 
     Returns:
         The value with its error bar, in the unit of the statistic. Not a number where a resample's statistic is not.
+        It compiles once for all statistics that compute the same, such as a lambda written anew at each call.
 
     Raises:
         ValueError: An argument does not fit.
@@ -103,7 +105,8 @@ def bootstrap(
     # Two marks out of range: of rows that the mask takes out, and of rows that the statistics must count as dropped.
     num_classes = as_count("num_classes", num_classes)
     marked = as_labels(labels, features.shape[0], num_classes, mask)
-    marked = jnp.where(dropped_rows(labels, num_classes, mask), num_classes + 1, marked)
+    if isinstance(marked, jax.core.Tracer):
+        marked = jnp.where(dropped_rows(labels, num_classes, mask), num_classes + 1, marked)
 
     def of_split(split: Split) -> Any:
         drawn, own = split
@@ -168,6 +171,7 @@ def bootstrap_splits(
     return _resampled(statistic, checked, num_classes, key, num_resamples, level, interval)
 
 
+@compiled("num_classes")
 def resample_within_classes(key: PRNGKeyArray, labels: Integer[ArrayLike, " n"], num_classes: int) -> Int[Array, " n"]:
     """Rows of one resample: as many of every class as there are, drawn with replacement from that class.
 
@@ -211,8 +215,7 @@ def _resampled(
     if interval not in get_args(IntervalKind):
         raise ValueError(f"interval must be one of {', '.join(get_args(IntervalKind))}, got {interval!r}")
 
-    # Compiled as a whole, with the samples as an argument: what a jitted function closes over becomes a constant.
-    @jax.jit
+    # The samples are an argument: what a compiled function closes over becomes a constant to the compiler.
     def run(splits: Sequence[tuple[Array, Array]], key: Array) -> Interval:
         def one(turn: tuple[Array, Array]) -> Any:
             key, is_sample = turn
@@ -229,7 +232,7 @@ def _resampled(
         parts = jax.tree.map(lambda values: _interval(values[0], values[1:], level, interval), turns)
         return jax.tree.transpose(jax.tree.structure(turns), jax.tree.structure(Interval(*range(5))), parts)
 
-    return run(list(splits), key)
+    return compiled_by_content(run, list(splits), key)
 
 
 def _interval(value: Array, replicates: Array, level: float, kind: str) -> Interval:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_labels, dropped_rows, single_or_better
 from ncjax.metrics.compensated import rounded, two_sum
+from ncjax.metrics.compiled import compiled
 from ncjax.metrics.moments import least_exponent, moments_by_class, weighted_gram
 from ncjax.metrics.powers_of_two import scaled
 
@@ -118,16 +119,7 @@ class ClassStats:
             >>> stats.counts.tolist()
             [2, 2, 0]
         """
-        features = as_float("features", features, ndim=2)
-        rows = features.shape[0]
-        num_classes = as_count("num_classes", num_classes)
-        own = as_labels(labels, rows, num_classes, mask)
-        dropped = jnp.sum(dropped_rows(labels, num_classes, mask), dtype=jnp.int32)
-        if rows == 0:
-            return dataclasses.replace(
-                cls.empty(num_classes, features.shape[1], scatter, features.dtype), dropped=dropped
-            )
-        return cls(**moments_by_class(features, own, num_classes, scatter), dropped=dropped)
+        return _from_batch(features, labels, num_classes, mask, scatter)
 
     def merge(self, other: "ClassStats") -> "ClassStats":
         """Statistics of the union of two disjoint sets of samples.
@@ -274,6 +266,21 @@ def in_unit(stats: ClassStats, exponent: Int[Array, ""] | int) -> ClassStats:
         scatter=None if stats.scatter is None else once(once(stats.scatter)),
         exponent=jnp.asarray(exponent, jnp.int32),
     )
+
+
+@compiled("num_classes", "scatter")
+def _from_batch(
+    features: ArrayLike, labels: ArrayLike, num_classes: int, mask: ArrayLike | None, scatter: bool
+) -> ClassStats:
+    features = as_float("features", features, ndim=2)
+    rows = features.shape[0]
+    own = as_labels(labels, rows, num_classes, mask)
+    dropped = jnp.sum(dropped_rows(labels, num_classes, mask), dtype=jnp.int32)
+    if rows == 0:
+        return dataclasses.replace(
+            ClassStats.empty(num_classes, features.shape[1], scatter, features.dtype), dropped=dropped
+        )
+    return ClassStats(**moments_by_class(features, own, num_classes, scatter), dropped=dropped)
 
 
 @jax.jit

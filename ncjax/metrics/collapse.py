@@ -22,6 +22,7 @@ from ncjax.metrics.class_means import (
 )
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.compensated import product_rounding
+from ncjax.metrics.compiled import compiled
 from ncjax.metrics.powers_of_two import scaled
 
 # A measure whose estimated error is a larger share of it than this is not a number.
@@ -36,7 +37,7 @@ _SCATTER_ROUNDING, _MEAN_ROUNDING = 16, 0.5
 _REFINEMENTS = 6
 
 
-@jax.jit
+@compiled()
 def nc1(stats: ClassStats) -> Float[Array, ""]:
     """Within-class covariance measured in the between-class one, tr(S_W S_B^+) / C.
 
@@ -77,7 +78,7 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
     return between_only(stats, _resolved(basis, jnp.sum(forms * weights), jnp.sum(errors * weights)))
 
 
-@jax.jit
+@compiled()
 def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
     """Variance within classes over variance between them, tr S_W / tr S_B. O(C d).
 
@@ -100,6 +101,7 @@ def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
     return between_only(stats, jnp.sum(stats.within) / num_samples(stats) / between_trace(stats))
 
 
+@compiled()
 def between_variance(stats: ClassStats) -> Float[Array, ""]:
     """Mean over classes of |m_c - m_G|^2, the trace of the between-class covariance. O(C d).
 
@@ -117,6 +119,7 @@ def between_variance(stats: ClassStats) -> Float[Array, ""]:
     return _in_feature_units(stats, between_trace(stats))
 
 
+@compiled()
 def cdnv_matrix(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Float[Array, "C C"]:
     """Class-distance normalised variance of every pair, (Var_i + Var_j) / (2 |m_i - m_j|^2). O(C^2 d).
 
@@ -143,6 +146,7 @@ def cdnv_matrix(stats: ClassStats, distances: Float[Array, "C C"] | None = None)
     return jnp.where(pairs, (variances[:, None] + variances[None, :]) / (2 * distances), jnp.nan)
 
 
+@compiled()
 def cdnv(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Float[Array, ""]:
     """Class-distance normalised variance, the mean of `cdnv_matrix` over pairs of classes. O(C^2 d).
 
@@ -170,7 +174,7 @@ def cdnv(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Flo
     return between_only(stats, mean_over_distances(stats, centred_means(stats), stats.variances, terms, distances))
 
 
-@jax.jit
+@compiled()
 def vci(stats: ClassStats) -> Float[Array, ""]:
     """Variability collapse index 1 - tr(S_T^+ S_B) / min(d, C - 1), S_T = S_W + S_B, in [0, 1]. O(d^3).
 
@@ -286,6 +290,7 @@ def _resolved(basis: MeanBasis, value: Float[Array, ""], error: Float[Array, ""]
     return jnp.where(basis.resolved, known, jnp.nan)
 
 
+@compiled()
 def spectrum_within(stats: ClassStats) -> Float[Array, " d"]:
     """Eigenvalues of the within-class covariance, largest first. O(d^3).
 
@@ -308,6 +313,7 @@ def spectrum_within(stats: ClassStats) -> Float[Array, " d"]:
     return _in_feature_units(stats, jnp.maximum(values, 0))
 
 
+@compiled()
 def spectrum_between(stats: ClassStats) -> Float[Array, " r"]:
     """Eigenvalues of the between-class covariance, largest first. O(C^2 d).
 

@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Integer, PRNGKeyArray
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_images, as_labels, single_or_better
+from ncjax.metrics.compiled import compiled, compiled_by_content
 from ncjax.metrics.estimate import Estimate, summarise
 from ncjax.metrics.jacobian import (
     DISTRIBUTIONS,
@@ -86,7 +87,8 @@ def geometric_complexity(
             result.
 
     Returns:
-        The estimate. It has no ½.
+        The estimate. It has no ½. Called outside of a compiled program, it compiles once for all functions that
+        compute the same: a lambda written anew at each call, or other weights in it, compile nothing.
 
     Raises:
         ValueError: An argument does not fit; the message names it.
@@ -116,9 +118,7 @@ def geometric_complexity(
         products=products,
     )
 
-    # Compiled as a whole, with the images as an argument: what a jitted function closes over becomes a constant to the
-    # compiler.
-    @jax.jit
+    # The images are an argument: what a compiled function closes over becomes a constant to the compiler.
     def run(images: Array, key: Array | None) -> Estimate:
         order = None
         if key is not None and not (num_samples is None and rel_stderr is None):
@@ -159,7 +159,7 @@ def geometric_complexity(
             state, _ = lax.scan(lambda state, start: (step(state, start), None), state, jnp.arange(0, visits, block))
         return summary(state.squares, state.seen, jnp.ones((), bool))
 
-    return run(images, key)
+    return compiled_by_content(run, images, key)
 
 
 def geometric_complexity_by_layer(
@@ -190,6 +190,7 @@ def geometric_complexity_by_layer(
     return {name: geometric_complexity(lambda x, name=name: taps(x)[name], images, **options) for name in names}
 
 
+@compiled("num_classes")
 def class_mean_complexity(
     per_sample: Float[ArrayLike, " n"],
     labels: Integer[ArrayLike, " n"],

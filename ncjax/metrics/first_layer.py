@@ -10,6 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ncjax.metrics.arrays import ArrayLike, as_float, as_images
+from ncjax.metrics.compiled import compiled_by_content
 from ncjax.metrics.jacobian import check_embedding, flat_rows
 
 # Outputs whose gradients with respect to the kernel are held at once.
@@ -66,11 +67,11 @@ def first_layer_inequality(
     if weights.shape[0] != size:
         raise ValueError(f"kernel must have {size} rows, one for each entry of an image, got shape {weights.shape}")
     outputs = check_embedding(lambda x: network(weights, x), images, "network")
-    spectral = jnp.linalg.norm(weights, ord=2)
 
-    # The kernel is an argument: what a jitted function closes over becomes a constant to the compiler.
-    @jax.jit
+    # The kernel is an argument: what a compiled function closes over becomes a constant to the compiler.
     def both(weights: Array, images: Array) -> tuple[Array, Array]:
+        spectral = jnp.linalg.norm(weights, ord=2)
+
         def sides(image: Array) -> tuple[Array, Array]:
             def outputs_of(kernel: Array, x: Array) -> Array:
                 return flat_rows(lambda rows: network(kernel, rows))(x[None])[0]
@@ -88,4 +89,4 @@ def first_layer_inequality(
         return lax.map(sides, images)
 
     with jax.default_matmul_precision("highest"):
-        return FirstLayerInequality(*both(weights, images))
+        return FirstLayerInequality(*compiled_by_content(both, weights, images))

@@ -9,6 +9,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 from matfree import decomp, stochtrace  # type: ignore[import-untyped]
 
+from ncjax.metrics.compiled import compiled_by_content
+
 Loss = Callable[..., Any]
 Probes = Literal["signs", "normal", "sphere"]
 
@@ -68,7 +70,7 @@ def loss_gradient_norm(loss: Loss, params: Any, *data: Any) -> Float[Array, ""]:
         >>> float(loss_gradient_norm(loss, jnp.array([3.0, 2.0]), jnp.array([1.0, 2.0])))
         5.0
     """
-    return _norm(jax.grad(loss)(params, *data))
+    return compiled_by_content(lambda params, *data: _norm(jax.grad(loss)(params, *data)), params, *data)
 
 
 def hessian_trace(
@@ -110,16 +112,21 @@ def hessian_trace(
         raise ValueError(f"num_probes must be at least 2, got {num_probes}")
     if probes not in get_args(Probes):
         raise ValueError(f"probes must be one of {', '.join(get_args(Probes))}, got {probes!r}")
-    vector, product = _hessian(loss, params, data)
-    size = vector.shape[0]
-    if size <= num_probes:
-        diagonal = jax.vmap(lambda line: jnp.vdot(line, product(line)))(jnp.eye(size, dtype=vector.dtype))
-        return TraceEstimate(jnp.sum(diagonal), jnp.zeros((), vector.dtype), size)
-    sampler = _SAMPLERS[probes](vector, num=num_probes)
-    estimator = stochtrace.estimator_monte_carlo_mean_and_sem(stochtrace.monte_carlo_trace(), sampler)
-    mean, stderr = estimator(product, key)
-    # The package divides by the number of probes, which falls short where they are few.
-    return TraceEstimate(mean, stderr * jnp.sqrt(num_probes / (num_probes - 1)).astype(stderr.dtype), num_probes)
+
+    def run(params: Any, data: tuple[Any, ...], key: Array) -> tuple[Array, Array]:
+        vector, product = _hessian(loss, params, data)
+        size = vector.shape[0]
+        if size <= num_probes:
+            diagonal = jax.vmap(lambda line: jnp.vdot(line, product(line)))(jnp.eye(size, dtype=vector.dtype))
+            return jnp.sum(diagonal), jnp.zeros((), vector.dtype)
+        sampler = _SAMPLERS[probes](vector, num=num_probes)
+        estimator = stochtrace.estimator_monte_carlo_mean_and_sem(stochtrace.monte_carlo_trace(), sampler)
+        mean, stderr = estimator(product, key)
+        # The package divides by the number of probes, which falls short where they are few.
+        return mean, stderr * jnp.sqrt(num_probes / (num_probes - 1)).astype(stderr.dtype)
+
+    size = sum(jnp.size(leaf) for leaf in jax.tree.leaves(params))
+    return TraceEstimate(*compiled_by_content(run, params, data, key), min(size, num_probes))
 
 
 def hessian_eigenvalues(
@@ -153,15 +160,19 @@ def hessian_eigenvalues(
         >>> f"{float(hessian_eigenvalues(loss, jnp.ones(3), key=jax.random.key(0)).values[0]):.4f}"
         '6.0000'
     """
-    vector, product = _hessian(loss, params, data)
-    steps = min(num_products, vector.shape[0])
+    steps = min(num_products, sum(jnp.size(leaf) for leaf in jax.tree.leaves(params)))
     if not 1 <= num_values <= steps:
         raise ValueError(f"num_values must be between 1 and the {steps} Lanczos steps, got {num_values}")
-    start = jax.random.normal(key, vector.shape, vector.dtype)
-    krylov, tridiagonal, *_ = decomp.tridiag_sym(steps, reortho="full")(product, start / jnp.linalg.norm(start))
-    values, vectors = _ritz_pairs(krylov, tridiagonal, num_values)
-    residuals = jax.vmap(lambda value, line: jnp.linalg.norm(product(line) - value * line))(values, vectors)
-    return Eigenvalues(values, residuals)
+
+    def run(params: Any, data: tuple[Any, ...], key: Array) -> Eigenvalues:
+        vector, product = _hessian(loss, params, data)
+        start = jax.random.normal(key, vector.shape, vector.dtype)
+        krylov, tridiagonal, *_ = decomp.tridiag_sym(steps, reortho="full")(product, start / jnp.linalg.norm(start))
+        values, vectors = _ritz_pairs(krylov, tridiagonal, num_values)
+        residuals = jax.vmap(lambda value, line: jnp.linalg.norm(product(line) - value * line))(values, vectors)
+        return Eigenvalues(values, residuals)
+
+    return compiled_by_content(run, params, data, key)
 
 
 def sam_sharpness(loss: Loss, params: Any, *data: Any, radius: Float[Array, ""] | float = 0.05) -> Float[Array, ""]:
@@ -190,11 +201,15 @@ def sam_sharpness(loss: Loss, params: Any, *data: Any, radius: Float[Array, ""] 
     """
     if not isinstance(radius, jax.core.Tracer) and not radius >= 0:
         raise ValueError(f"radius must be at least 0, got {radius}")
-    value, gradient = jax.value_and_grad(loss)(params, *data)
-    norm = _norm(gradient)
-    scale = jnp.where(norm > 0, radius / jnp.where(norm > 0, norm, 1), 0)
-    raised = jax.tree.map(lambda weight, slope: weight + scale.astype(weight.dtype) * slope, params, gradient)
-    return loss(raised, *data) - value
+
+    def run(params: Any, data: tuple[Any, ...], radius: Array | float) -> Array:
+        value, gradient = jax.value_and_grad(loss)(params, *data)
+        norm = _norm(gradient)
+        scale = jnp.where(norm > 0, radius / jnp.where(norm > 0, norm, 1), 0)
+        raised = jax.tree.map(lambda weight, slope: weight + scale.astype(weight.dtype) * slope, params, gradient)
+        return loss(raised, *data) - value
+
+    return compiled_by_content(run, params, data, radius)
 
 
 def _ritz_pairs(krylov: Array, tridiagonal: Array, num_values: int) -> tuple[Array, Array]:

@@ -18,6 +18,7 @@ from ncjax.metrics.class_means import (
 )
 from ncjax.metrics.class_stats import ClassStats, in_unit
 from ncjax.metrics.collapse import cdnv
+from ncjax.metrics.compiled import compiled
 from ncjax.metrics.powers_of_two import scaled
 
 
@@ -35,6 +36,7 @@ class Chain(NamedTuple):
     pooled: Float[Array, ""]
 
 
+@compiled()
 def geometric_collapse_tight(
     stats: ClassStats, class_complexity: Float[ArrayLike, " C"], distances: Float[Array, "C C"] | None = None
 ) -> Float[Array, ""]:
@@ -74,6 +76,7 @@ def geometric_collapse_tight(
     return between_only(stats, mean_over_distances(there, centred_means(stats), complexity, terms, distances))
 
 
+@compiled()
 def geometric_collapse_pooled(
     stats: ClassStats, complexity: Float[ArrayLike, ""] | float | int, distances: Float[Array, "C C"] | None = None
 ) -> Float[Array, ""]:
@@ -105,6 +108,7 @@ def _in_unit(stats: ClassStats, complexity: ArrayLike | float | int) -> Array:
     return scaled(scaled(jnp.asarray(complexity, stats.means.dtype), -stats.exponent), -stats.exponent)
 
 
+@compiled()
 def chain(
     stats: ClassStats, class_complexity: Float[ArrayLike, " C"], poincare_constant: Float[ArrayLike, ""] | float | int
 ) -> Chain:
@@ -142,6 +146,7 @@ def chain(
     return Chain(cdnv(stats, distances), constant * tight, constant * pooled)
 
 
+@compiled("num_classes", "iterations")
 def poincare_lower_bound(
     images: Float[ArrayLike, "n ..."], labels: Integer[ArrayLike, " n"], num_classes: int, iterations: int = 64
 ) -> Float[Array, " C"]:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from ncjax.metrics.arrays import ArrayLike, as_float
 from ncjax.metrics.class_means import highest_matmul, num_samples, within_covariance
 from ncjax.metrics.class_stats import ClassStats, in_unit
+from ncjax.metrics.compiled import compiled
 from ncjax.metrics.simplex import check_kernel
 
 
@@ -26,6 +27,7 @@ class MSEDecomposition(NamedTuple):
     perp: Float[Array, ""]
 
 
+@compiled()
 def mse_decomposition(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],

@@ -20,6 +20,7 @@ from ncjax.metrics.class_means import (
 )
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.compensated import two_sum
+from ncjax.metrics.compiled import compiled
 from ncjax.metrics.pairs import ONE_BLOCK
 from ncjax.metrics.powers_of_two import scaled
 from ncjax.metrics.simplex import check_kernel
@@ -32,6 +33,7 @@ _DIFFERENCES = 2**23
 _LOGITS = 2**26
 
 
+@compiled()
 def nearest_class_mean(
     stats: ClassStats, features: Float[ArrayLike, "n d"], distances: Float[Array, "C C"] | None = None
 ) -> tuple[Int[Array, " n"], Float[Array, " n"]]:
@@ -101,6 +103,7 @@ def _rows_at_once(stats: ClassStats, rows: int) -> int:
     return max(1, min(_ROWS, rows, (_DIFFERENCES if stats.num_classes > ONE_BLOCK else _SCORES) // of_each))
 
 
+@compiled()
 def ncc_error(
     stats: ClassStats,
     features: Float[ArrayLike, "n d"],
@@ -138,6 +141,7 @@ def ncc_error(
     return _masked_mean(_where_known(stats, features, nearest != own), counted)
 
 
+@compiled()
 def held_out_report(
     stats: ClassStats,
     features: Float[ArrayLike, "n d"],
@@ -192,6 +196,7 @@ def held_out_report(
     }
 
 
+@compiled()
 def nc4(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],
@@ -236,6 +241,7 @@ def nc4(
     return _unless_nan(share, kernel if bias is None else (kernel, bias))
 
 
+@compiled()
 def classify(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],
@@ -268,6 +274,7 @@ def classify(
     )
 
 
+@compiled()
 def classifier_error(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"],

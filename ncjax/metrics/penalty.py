@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ncjax.metrics.arrays import ArrayLike, as_images
+from ncjax.metrics.compiled import compiled_by_content
 from ncjax.metrics.jacobian import Embedding, check_embedding, row_squares
 
 
@@ -42,6 +43,10 @@ def complexity_penalty(
     check_embedding(embed, images)
     if num_probes < 1:
         raise ValueError(f"num_probes must be at least 1, got {num_probes}")
-    index = jnp.arange(images.shape[0])
-    squares = row_squares(embed, images, index, key, "probes", num_probes, "rademacher", num_probes, precision)
-    return jnp.mean(squares)
+
+    def penalty(images: Array, key: Array) -> Array:
+        index = jnp.arange(images.shape[0])
+        squares = row_squares(embed, images, index, key, "probes", num_probes, "rademacher", num_probes, precision)
+        return jnp.mean(squares)
+
+    return compiled_by_content(penalty, images, key)

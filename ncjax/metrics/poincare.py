@@ -10,8 +10,10 @@ from jaxtyping import Array, Bool, Float, Integer, PRNGKeyArray
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_images, as_labels, as_mask, single_or_better
 from ncjax.metrics.class_means import highest_matmul
+from ncjax.metrics.compiled import compiled
 
 
+@compiled("num_features", "bandwidth", "regularisation")
 def poincare_constant(
     images: Float[ArrayLike, "n ..."],
     key: PRNGKeyArray,
@@ -68,6 +70,7 @@ def poincare_constant(
     return _estimate(rows, as_mask(mask, rows.shape[0]), key, num_features, bandwidth, regularisation)
 
 
+@compiled("num_features", "bandwidth", "regularisation", "num_classes")
 def class_poincare_constants(
     images: Float[ArrayLike, "n ..."],
     labels: Integer[ArrayLike, " n"],

@@ -9,6 +9,7 @@ from ncjax.metrics.arrays import ArrayLike, as_array, single_or_better
 from ncjax.metrics.class_means import collapsed_to_a_point, known_distances
 from ncjax.metrics.class_stats import ClassStats, class_stats
 from ncjax.metrics.collapse import cdnv, nc1, variance_ratio, vci
+from ncjax.metrics.compiled import compiled
 from ncjax.metrics.nearest_mean import nc4, ncc_error, nearest_class_mean
 from ncjax.metrics.simplex import (
     hyperspherical_uniformity,
@@ -27,6 +28,7 @@ _NC2 = {
 }
 
 
+@compiled()
 def collapse_report(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"] | None = None,
@@ -52,6 +54,7 @@ def collapse_report(
         ValueError: A shape or a concrete label does not fit.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> report = collapse_report(class_stats(features, labels, num_classes=2))
         >>> sorted(report)  # doctest: +NORMALIZE_WHITESPACE
@@ -82,6 +85,7 @@ def collapse_report(
     return report
 
 
+@compiled("num_classes", "pooling", "scatter")
 def collapse_report_by_layer(
     taps: Mapping[str, Float[ArrayLike, "n ..."]],
     labels: Integer[ArrayLike, " n"],
@@ -105,6 +109,7 @@ def collapse_report_by_layer(
         ValueError: A shape or a concrete label does not fit, or there is no such pooling.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> taps = {"block1": jnp.arange(16.0).reshape(4, 2, 2), "embedding": jnp.array([[1.0], [3.0], [-1.0], [-3.0]])}
         >>> report = collapse_report_by_layer(taps, jnp.array([0, 0, 1, 1]), num_classes=2)
         >>> float(report["embedding"]["cdnv"])

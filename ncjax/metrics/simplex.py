@@ -21,10 +21,12 @@ from ncjax.metrics.class_means import (
 )
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.compensated import block_gram, divide, gram, gram_slices, row_squares, two_product, two_sum
+from ncjax.metrics.compiled import compiled
 from ncjax.metrics.pairs import ONE_BLOCK, pair_moments
 from ncjax.metrics.powers_of_two import exponent_of, power_of_two
 
 
+@compiled()
 def nc2_equinorm(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
     """Spread of the lengths |m_c - m_G|, standard deviation over mean. O(C d), but O(C^2 d) up to 2,048 classes.
 
@@ -51,6 +53,7 @@ def nc2_equinorm(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = Non
     return _root(mean_over_classes(stats, (excess - mean) ** 2)) / (1 + mean)
 
 
+@compiled()
 def nc2_equiangularity(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
     """Standard deviation over pairs of classes of cos(m_c - m_G, m_c' - m_G). O(C^2 d).
 
@@ -80,6 +83,7 @@ def nc2_equiangularity(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None
     return _root(pair_mean(stats, (excess - pair_mean(stats, excess)) ** 2))
 
 
+@compiled()
 def nc2_maxangle(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
     """Mean over pairs of classes of |cos + 1/(C - 1)|, the distance from the largest equal angles. O(C^2 d).
 
@@ -108,6 +112,7 @@ def nc2_maxangle(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = Non
     return pair_mean(stats, jnp.abs(_excess_cosines(stats, kernel)))
 
 
+@compiled()
 def nc2_etf(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) -> Float[Array, ""]:
     """Distance of the normalised Gram matrix from a simplex frame's, |G/|G| - (I - 11^T/C)/sqrt(C - 1)|. O(C^2 d).
 
@@ -149,6 +154,7 @@ def nc2_etf(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) ->
     return _root(_angle_gap((along + correction) * jnp.sqrt(count - 1), jnp.sum((rest - correction * frame) ** 2)))
 
 
+@compiled()
 def nc3(stats: ClassStats, kernel: Float[ArrayLike, "d C"]) -> Float[Array, ""]:
     """Distance of classifier and centred class means, both normalised, |W/|W| - M/|M||^2. O(C d).
 
@@ -181,6 +187,7 @@ def nc3(stats: ClassStats, kernel: Float[ArrayLike, "d C"]) -> Float[Array, ""]:
     return _angle_gap((along + correction) * length, jnp.sum((rest - correction * means) ** 2))
 
 
+@compiled("energy")
 def hyperspherical_uniformity(
     stats: ClassStats,
     kernel: Float[ArrayLike, "d C"] | None = None,

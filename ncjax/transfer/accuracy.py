@@ -11,6 +11,7 @@ import scipy.special
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
 from ncjax.metrics.arrays import as_array
+from ncjax.metrics.compiled import compiled
 from ncjax.transfer.episodes import (
     ArrayLike,
     ClassIndex,
@@ -56,6 +57,7 @@ class EpisodeResults(NamedTuple):
     gradient_norm: Float[Array, "heads shots episodes"]
 
 
+@compiled("spec")
 def episode_results(
     features: Float[ArrayLike, "n d"],
     table: ClassIndex,
@@ -136,6 +138,7 @@ def episode_accuracies(
     return episode_results(features, table, key, spec, first, center).accuracy
 
 
+@compiled("spec")
 def given_episode_results(
     features: Float[ArrayLike, "n d"],
     episodes: Episodes,

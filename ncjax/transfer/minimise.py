@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int
 
 
@@ -55,6 +54,9 @@ def minimise(
         ([3.0, 3.0], True)
     """
     # A first trial step of length one after the first iteration: three times faster here than keeping the last one.
+    # Here, as it takes longer to import than all else, and most of what this package holds does without.
+    import optax
+
     linesearch = optax.scale_by_zoom_linesearch(20, initial_guess_strategy="one")
     solver = optax.lbfgs(memory_size=10, linesearch=linesearch)
     value_and_grad = optax.value_and_grad_from_state(loss)

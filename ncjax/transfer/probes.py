@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_labels
+from ncjax.metrics.compiled import compiled
 from ncjax.transfer.logistic import fit_logistic, logits
 from ncjax.transfer.options import is_positive
 from ncjax.transfer.precision import matmul
@@ -32,6 +33,7 @@ class ProbeResult(NamedTuple):
     validation_accuracy: Float[Array, " l2s"]
 
 
+@compiled("num_classes", "head", "standardise", "l2", "validation", "tolerance", "max_steps")
 def linear_probe(
     train_features: ArrayLike,
     train_labels: ArrayLike,
@@ -182,6 +184,7 @@ def fit_ridge(
     return jax.lax.map(solve, l2)
 
 
+@compiled("num_classes", "neighbours", "standardise", "chunk")
 def knn_accuracy(
     train_features: ArrayLike,
     train_labels: ArrayLike,
