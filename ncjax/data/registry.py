@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from ncjax.data.image_files import folder_fingerprint, make_folder
 from ncjax.data.labels import coarse_groups, coarsen, long_tail, noisy_labels, random_labels
 from ncjax.data.mini_imagenet import make_mini_imagenet
 from ncjax.data.originals import Originals, read_cifar10, read_cifar100, read_mnist_like
+from ncjax.data.plugged_in import fingerprint, plugged_in_splits
 from ncjax.data.spec import DataSpec
 from ncjax.data.tfds_directory import read_prepared
 from ncjax.data.views import class_subset, sample_subset, split_by_class
+from ncjax.plugins import is_plugin
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,8 @@ def find_source(name: str) -> Source:
         >>> find_source("cifar_fs").tfds
         'cifar100'
     """
+    if is_plugin(name) and name not in SOURCES:
+        return Source(functools.partial(plugged_in_splits, name))
     source = SOURCES.get(name)
     if source is None:
         near = difflib.get_close_matches(name, SOURCES, n=1, cutoff=0.5)
@@ -234,6 +239,8 @@ def _entry(name: str, obeyed: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Name and options under which the splits are cached."""
     source = find_source(name)
     options = {**obeyed, "version": source.version}
+    if is_plugin(name) and name not in SOURCES:
+        return name.replace(":", "-"), {**options, "fingerprint": fingerprint(plugged_in_splits(name))}
     if source not in _SHIPPED:
         options["maker"] = code_digest(source.make)
     folder = options.pop("source", "")

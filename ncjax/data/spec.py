@@ -32,7 +32,12 @@ class DataSpec:
         0
     """
 
-    name: str = option("glyphs", "as ncjax.data.names() says it", allows=bool, expected="the name of a data set")
+    name: str = option(
+        "glyphs",
+        "as ncjax.data.names() says it; MODULE:FUNCTION is a function in a module of your own",
+        allows=bool,
+        expected="the name of a data set",
+    )
     image_size: int = _count("height and width in pixels; glyphs can be made at 28 or 32", zero="the data set's own")
     train_per_class: int = _count("train images a class", zero="the data set's own; glyphs: 40")
     test_per_class: int = _count("test images a class", zero="the data set's own; glyphs: 20")

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import scipy.linalg
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ncjax.models.plugged_in import CLASSES, plugged_in_classifier
+
 Classifier = Literal["learned", "etf"]
 
 
@@ -101,6 +103,8 @@ def classifier_weights(variables: Mapping[str, Any]) -> tuple[Float[Array, "d cl
       >>> kernel.shape, bias.tolist()
       ((4, 3), [0.0, 0.0, 0.0])
     """
+    if CLASSES in variables.get("constants", {}):
+        return plugged_in_classifier(variables)
     if "classifier" in variables["params"]:
         layer = variables["params"]["classifier"]
         return layer["kernel"], layer["bias"]

@@ -14,11 +14,13 @@ from ncjax.models.classifier import Classifier
 from ncjax.models.convnet import ConvNet
 from ncjax.models.lowering import Lowering
 from ncjax.models.mlp import MLP
+from ncjax.models.plugged_in import PluggedIn, takes
 from ncjax.models.resnet import ResNet18, ResNet50
 from ncjax.models.resnet12 import ResNet12
 from ncjax.models.vgg import VGG11, VGG13, VGG16
 from ncjax.models.wide_resnet import WideResNet28x4
 from ncjax.options import option, whole_numbers
+from ncjax.plugins import is_plugin
 
 # To add a model: write its module in a file of its own and name it here.
 MODELS: dict[str, type[nn.Module]] = {
@@ -38,7 +40,13 @@ MODELS: dict[str, type[nn.Module]] = {
 class ModelSpec:
     """Which network to build; frozen and hashable, so that it can be a static argument of a compiled function."""
 
-    name: str = option("convnet4", "the network", choices=MODELS, axis="model")
+    name: str = option(
+        "convnet4",
+        "the network; MODULE:CLASS is a class of Flax Linen or NNX in a module of your own",
+        allows=lambda name: name in MODELS or is_plugin(name),
+        expected=f"one of {', '.join(MODELS)}, or MODULE:CLASS",
+        axis="model",
+    )
     widths: tuple[int, ...] = option(
         (),
         "units of each stage or hidden layer; () for the network's standard widths",
@@ -78,6 +86,8 @@ def build(spec: ModelSpec, num_classes: int) -> nn.Module:
       >>> logits.shape, {name: tap.shape for name, tap in taps.items()}
       ((2, 3), {'dense1': (2, 16), 'embedding': (2, 8)})
     """
+    if is_plugin(spec.name):
+        return _plugged_in(spec, num_classes)
     if spec.name not in MODELS:
         nearest = difflib.get_close_matches(spec.name, MODELS, n=1)
         suggestion = f" (did you mean {nearest[0]!r}?)" if nearest else ""
@@ -94,6 +104,17 @@ def build(spec: ModelSpec, num_classes: int) -> nn.Module:
             )
         options["widths"] = tuple(spec.widths)
     return model_class(num_classes=num_classes, **options)
+
+
+def _plugged_in(spec: ModelSpec, num_classes: int) -> PluggedIn:
+    """A network of others, with what the spec says that is not the default, and what it asks for by name."""
+    standard = ModelSpec()
+    options = {
+        name: getattr(spec, name)
+        for name in ("widths", "norm", "lowering", "classifier")
+        if getattr(spec, name) != getattr(standard, name) or (name == "lowering" and takes(spec.name, name))
+    }
+    return PluggedIn(spec.name, num_classes, tuple(options.items()))
 
 
 def initialise(model: nn.Module, key: jax.Array, image_shape: tuple[int, ...]) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def static_training(plan: SweepPlan, run: Run, network: Network) -> TrainSpec:
       ValueError: naming the key of the config that does not fit the network or its images.
     """
     train = run.train_spec(network.num_classes)
-    with naming("config.model", ("classifier",)):
+    with naming("config.model", ("classifier", "name", "widths", "norm", "lowering")):
         # The shapes alone tell whether the network takes these images.
         model = models.build(network.model, network.num_classes)
         fresh = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), network.image_shape))

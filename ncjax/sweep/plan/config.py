@@ -7,6 +7,7 @@ from ml_collections import config_dict
 
 from ncjax.data import DataSpec
 from ncjax.measurement import MeasureSpec
+from ncjax.plugins import import_plugins
 from ncjax.sweep.plan.grid import expand, named
 from ncjax.sweep.plan.options import AXES, OPTIONS, option_values
 from ncjax.sweep.plan.sweep_plan import Run, StreamSpec, SweepPlan
@@ -66,6 +67,7 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
       ValueError: config.train.epochs: got -1.0, expected a number above 0
     """
     _check_keys(default_config(), config, "config")
+    import_plugins(config.plugins)
     plan = option_values(SweepPlan, config)
     if plan["first_epoch"] > plan["epochs"]:
         raise ValueError(

@@ -89,6 +89,13 @@ class SweepPlan:
     init: InitSpec
     stream: StreamSpec
     epochs: float = option(30.0, "passes over the train split", above=0, key="train.epochs")
+    plugins: tuple[str, ...] = option(
+        (),
+        "modules of your own to import first, which register heads, models, data sets or claims",
+        allows=lambda names: all(isinstance(name, str) for name in names),
+        expected="a tuple of names of modules",
+        key="plugins",
+    )
     checkpoints: int = option(
         9, "how often to measure: before training, then log-spaced", at_least=2, key="measure.checkpoints"
     )
