@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "data": {"metrics"},
     "transfer": {"metrics"},
     "training": {"metrics", "models", "data", "transfer"},
-    "measurement": {"metrics", "models", "data", "transfer", "training"},
+    "measurement": {"metrics", "models", "data", "transfer", "training", "results"},
     "sweep": {"metrics", "models", "data", "transfer", "training", "measurement", "results"},
     "claims": {"metrics", "results"},
     "report": {"metrics", "results", "sweep", "claims"},

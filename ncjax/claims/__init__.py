@@ -1,9 +1,10 @@
 """Claims of the papers as queries over the results table: statement, statistic with interval, verdict.
 
-A new claim is one new file with a `Claim` and one line in `CLAIMS`.
+A new claim is one new file with a `Claim` and one line in `CLAIMS`; one of your own is given to `add_claim`.
 """
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -71,6 +72,7 @@ __all__ = [
     "Runs",
     "Verdict",
     "When",
+    "add_claim",
     "association_findings",
     "axis_findings",
     "axis_name",
@@ -94,7 +96,7 @@ __all__ = [
     "sweep_axes",
 ]
 
-CLAIMS: tuple[Claim, ...] = (
+CLAIMS: list[Claim] = [
     a1_complexity_and_collapse.CLAIM,
     a2_complexity_penalty.CLAIM,
     a3_complexity_estimators.CLAIM,
@@ -106,8 +108,9 @@ CLAIMS: tuple[Claim, ...] = (
     b3_sample_size.CLAIM,
     b4_coarse_to_fine.CLAIM,
     b5_cascade.CLAIM,
-)
+]
 
+_SHIPPED = frozenset(claim.key for claim in CLAIMS)
 _RENAMED = {"Interval": "BootstrapInterval", "Moment": "When", "at_moment": "cut_runs"}
 
 
@@ -120,7 +123,21 @@ def __getattr__(name: str) -> Any:
     return globals()[new]
 
 
-def evaluate(table: pd.DataFrame, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]:
+def add_claim(claim: Claim) -> None:
+    """Registers a claim; a module that `config.plugins` names calls this.
+
+    Args:
+        claim: whose key no claim of ncjax has. One that was added before under that key is replaced.
+
+    Raises:
+        ValueError: if ncjax has a claim of that key.
+    """
+    if claim.key in _SHIPPED:
+        raise ValueError(f"claim: got the key {claim.key!r}, which a claim of ncjax has; expected a new one")
+    CLAIMS[:] = [each for each in CLAIMS if each.key != claim.key] + [claim]
+
+
+def evaluate(table: pd.DataFrame, claims: Sequence[Claim] = CLAIMS) -> list[Finding]:
     """Judges claims on a results table.
 
     Args:

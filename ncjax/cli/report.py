@@ -75,8 +75,12 @@ def write(workdirs: list[Path]) -> None:
     Args:
       workdirs: of the sweeps.
     """
+    from ncjax.plugins import import_plugins
     from ncjax.report import claims_text, read_descriptions, read_states, read_tables, write_comparison, write_report
+    from ncjax.sweep import recorded_plugins
 
+    for workdir in workdirs:
+        import_plugins(recorded_plugins(workdir))
     table = read_tables(workdirs)
     output = Path(OUTPUT.value) if OUTPUT.value else workdirs[0] / "report"
     arguments = [*(f"--workdir={workdir}" for workdir in workdirs), *([f"--output={output}"] if OUTPUT.value else [])]

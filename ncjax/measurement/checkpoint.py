@@ -16,6 +16,7 @@ from ncjax.measurement.error_bounds import error_bounds
 from ncjax.measurement.estimator_errors import estimator_errors
 from ncjax.measurement.fine_probes import fine_probes
 from ncjax.measurement.loss_flatness import first_layer_row, flatness_row
+from ncjax.measurement.measures import MEASURES
 from ncjax.options import option, whole_numbers
 from ncjax.training.chunks import images_at_once, map_splits
 from ncjax.training.inputs import RunInputs
@@ -138,6 +139,8 @@ def measure(
     if options.transfer is not None and inputs.target_index is not None:
         cdnv = row["target/cdnv"]
         row |= _few_shot(features["target"], inputs.target_index, options.transfer, episode_key, cdnv)
+    for name, function in MEASURES.items():
+        row |= {f"{split}/{name}": function(features[split], labels[split], classes[split]) for split in features}
     return row | _optional(spec, options, state, inputs, features, row, probe_key)
 
 

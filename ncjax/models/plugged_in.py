@@ -14,17 +14,17 @@ from ncjax.models.blocks import Taps
 from ncjax.plugins import load_plugin
 
 _COLLECTIONS = ("params", "batch_stats", "constants")
-# Beside the network's own constants: its shape tells how many classes there are.
-CLASSES = "plugged_in_classes"
+# Beside the network's own constants: their lengths tell how many classes and features there are.
+CLASSES, FEATURES = "plugged_in_classes", "plugged_in_features"
 
 
 class PluggedIn(nn.Module):
     """A network of others in the place of one of this package.
 
     Linen or NNX, its module maps images [n, h, w, c] to logits [n, C] and an embedding [n, d], or a dict of activations
-    that ends with `embedding`. Its last layer is dense: the one called `classifier`, or the only one with C outputs.
-    What it takes beside `num_classes` is given where it asks for it: `image_shape` (of one image), `rngs` (NNX),
-    `norm`, `widths`, `lowering` and `classifier` when it is made, `train` when it is called.
+    that ends with `embedding`. Its last layer is dense: the only one with a kernel [d, C], or of several the
+    one called `classifier`. What it takes beside `num_classes` is given where it asks for it: `image_shape` (of one
+    image), `rngs` (NNX), `norm`, `widths`, `lowering` and `classifier` when it is made, `train` when it is called.
 
     Attributes:
       source: MODULE:CLASS.
@@ -49,8 +49,9 @@ class PluggedIn(nn.Module):
                 raise ValueError(
                     f"name: {self.source} has variables {sorted(unknown)}, expected only {', '.join(_COLLECTIONS)}"
                 )
-        variables["constants"] = {**variables.get("constants", {}), CLASSES: jnp.zeros(self.num_classes)}
-        self._check(jax.eval_shape(lambda: self._called(variables, images, train, mutable=False)))
+        dim = self._features(jax.eval_shape(lambda: self._called(variables, images, train, mutable=False)))
+        told = {CLASSES: jnp.zeros(self.num_classes), FEATURES: jnp.zeros(dim)}
+        variables["constants"] = {**variables.get("constants", {}), **told}
         plugged_in_classifier(variables, self.source)
         return variables
 
@@ -67,7 +68,7 @@ class PluggedIn(nn.Module):
 
     @nn.nowrap
     def _called(self, variables: Mapping[str, Any], images: Array, train: bool, mutable: Any) -> Any:
-        own = {name: value for name, value in variables.get("constants", {}).items() if name != CLASSES}
+        own = {name: value for name, value in variables.get("constants", {}).items() if name not in (CLASSES, FEATURES)}
         if not self._is_nnx:
             inner = self._made(images.shape[1:])
             given = {**variables, "constants": own}
@@ -104,7 +105,8 @@ class PluggedIn(nn.Module):
         return network(**given) if key is None else network(**given, rngs=nnx.Rngs(key))
 
     @nn.nowrap
-    def _check(self, returned: Any) -> None:
+    def _features(self, returned: Any) -> int:
+        """Length of the embedding, once it is sure that there is one."""
         wrong = f"name: {self.source} must return (logits [n, {self.num_classes}], embedding [n, d]), got"
         if not isinstance(returned, tuple) or len(returned) != 2:
             raise ValueError(f"{wrong} {_shapes(returned)}")
@@ -113,6 +115,7 @@ class PluggedIn(nn.Module):
         fits = getattr(logits, "shape", ()) == (1, self.num_classes) and len(getattr(embedding, "shape", ())) == 2
         if not fits:
             raise ValueError(f"{wrong} {_shapes(returned)} for one image")
+        return int(embedding.shape[1])
 
 
 def plugged_in_classifier(variables: Mapping[str, Any], source: str = "the network") -> tuple[Array, Array]:
@@ -128,14 +131,15 @@ def plugged_in_classifier(variables: Mapping[str, Any], source: str = "the netwo
     Raises:
       ValueError: if no layer, or more than one, can be meant.
     """
-    num_classes = variables["constants"][CLASSES].shape[-1]
-    layers = [(path, layer) for path, layer in _dense(variables["params"]) if layer["kernel"].shape[-1] == num_classes]
+    shape = tuple(variables["constants"][name].shape[-1] for name in (FEATURES, CLASSES))
+    layers = [(path, layer) for path, layer in _dense(variables["params"]) if layer["kernel"].shape == shape]
     named = [(path, layer) for path, layer in layers if path and path[-1] == "classifier"]
     found = named or layers
     if len(found) != 1:
         names = ", ".join("/".join(map(str, path)) for path, _ in found) or "none"
         raise ValueError(
-            f"name: {source} needs one dense layer of {num_classes} outputs, or one called classifier; got {names}"
+            f"name: {source} needs one dense layer with a kernel of shape {shape}, or several and one called "
+            f"classifier; got {names}"
         )
     kernel = found[0][1]["kernel"]
     bias = found[0][1].get("bias")

@@ -20,7 +20,7 @@ from ncjax.models.resnet12 import ResNet12
 from ncjax.models.vgg import VGG11, VGG13, VGG16
 from ncjax.models.wide_resnet import WideResNet28x4
 from ncjax.options import option, whole_numbers
-from ncjax.plugins import is_plugin
+from ncjax.plugins import is_plugin, load_plugin
 
 # To add a model: write its module in a file of its own and name it here.
 MODELS: dict[str, type[nn.Module]] = {
@@ -108,6 +108,7 @@ def build(spec: ModelSpec, num_classes: int) -> nn.Module:
 
 def _plugged_in(spec: ModelSpec, num_classes: int) -> PluggedIn:
     """A network of others, with what the spec says that is not the default, and what it asks for by name."""
+    load_plugin(spec.name, "model.name")
     standard = ModelSpec()
     options = {
         name: getattr(spec, name)

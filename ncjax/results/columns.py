@@ -15,7 +15,7 @@ from typing import Literal
 SPLITS = ("train", "test", "target")
 PLACEHOLDERS = {
     "tap": ("[^/]+", "a stage of the network, such as block1; the last is embedding"),
-    "head": ("[a-z][a-z0-9_]*", "a few-shot head other than ncm, such as ridge"),
+    "head": (r"[A-Za-z][\w.:]*", "a few-shot head other than ncm, such as ridge"),
     "shots": (r"\d+", "samples of a class that a few-shot head sees"),
     "estimator": (
         r"exact|(?:outputs|inputs|probes|examples)_\d+",
@@ -267,6 +267,27 @@ def column(name: str) -> str:
     return name
 
 
+def add_column(entry: Column) -> None:
+    """Adds a column of others to the list; the same name again replaces it.
+
+    Args:
+      entry: whose name may hold placeholders.
+
+    Raises:
+      ValueError: if the list has a column of that name.
+
+    Example:
+      >>> add_column(Column("train/loss", "loss", "1", "another loss"))
+      Traceback (most recent call last):
+      ValueError: column: got 'train/loss', which is a column of ncjax already; expected a new name
+    """
+    for name in entry.names():
+        if any(pattern.fullmatch(name) for each, pattern in _patterns() if each in COLUMNS):
+            raise ValueError(f"column: got {name!r}, which is a column of ncjax already; expected a new name")
+    _ADDED[entry.name] = entry
+    _patterns.cache_clear()
+
+
 def check_columns(names: Iterable[str], settings: Iterable[str] = ()) -> None:
     """Makes sure that every column of a row is one of the list.
 
@@ -286,10 +307,16 @@ def check_columns(names: Iterable[str], settings: Iterable[str] = ()) -> None:
             find_column(name)
 
 
+# Columns of others, by name.
+_ADDED: dict[str, Column] = {}
+
+
 @functools.cache
 def _patterns() -> tuple[tuple[Column, re.Pattern[str]], ...]:
     """Each column and what its names look like."""
-    return tuple((entry, re.compile(re.sub(r"<([^<>]+)>", _placeholder, entry.name))) for entry in COLUMNS)
+    return tuple(
+        (entry, re.compile(re.sub(r"<([^<>]+)>", _placeholder, entry.name))) for entry in (*COLUMNS, *_ADDED.values())
+    )
 
 
 def _placeholder(found: re.Match[str]) -> str:

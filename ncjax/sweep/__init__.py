@@ -3,7 +3,7 @@
 from ncjax.results import read_table
 from ncjax.sweep.launch.local import call_in_words, run_sweep
 from ncjax.sweep.launch.signals import STOPPED, SweepStopped
-from ncjax.sweep.launch.trained_runs import TrainedRun, read_run, read_runs
+from ncjax.sweep.launch.trained_runs import TrainedRun, read_run, read_runs, recorded_plugins
 from ncjax.sweep.plan.config import SWEEP_AXES, default_config, read_config
 from ncjax.sweep.plan.grid import expand, groups, swept_axes
 from ncjax.sweep.plan.measuring_times import checkpoint_steps
@@ -46,6 +46,7 @@ __all__ = [
     "read_run",
     "read_runs",
     "read_table",
+    "recorded_plugins",
     "replicate",
     "resolve_batch_devices",
     "resolve_sharing",

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ncjax.plugins import is_plugin, load_plugin
 from ncjax.transfer.logistic import LogisticRegression
 from ncjax.transfer.options import is_positive
 from ncjax.transfer.precision import about_mean, centered, matmul, range_exponent, times_power_of_two, unit_range
@@ -220,7 +221,8 @@ def find_head(head: str | Head) -> Head:
     """Returns the head of a name; a head object is returned as it is.
 
     Args:
-        head: a name in `HEADS`, or an object with the methods of `Head`.
+        head: a name in `HEADS`, MODULE:NAME of a class or an object of your own, or an object with the methods of
+            `Head`.
 
     Raises:
         ValueError: if the name is unknown (the message suggests the nearest) or the object is no head.
@@ -233,6 +235,9 @@ def find_head(head: str | Head) -> Head:
         if not isinstance(head, Head):
             raise ValueError(f"head: needs a name ({', '.join(HEADS)}) or a head object, got {head!r}")
         return head
+    if head not in HEADS and is_plugin(head):
+        found = load_plugin(head, "head")
+        return find_head(found() if isinstance(found, type) else found)
     if head not in HEADS:
         nearest = difflib.get_close_matches(head, HEADS, n=1, cutoff=0.4)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""

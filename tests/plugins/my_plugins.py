@@ -1,5 +1,6 @@
 """What a user writes in a module of their own: two networks, a data set and a head. Nothing of it is in the package."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import flax.linen as nn
@@ -9,7 +10,7 @@ import numpy as np
 from flax import nnx
 from sklearn.datasets import load_digits
 
-from ncjax import transfer
+from ncjax import claims, measurement, transfer
 
 
 class LinenNet(nn.Module):
@@ -68,4 +69,10 @@ class NoEmbedding(nn.Module):
         return nn.Dense(self.num_classes)(images.reshape(images.shape[0], -1))
 
 
+def largest(features, labels, num_classes):
+    return jnp.abs(features).max()
+
+
 transfer.HEADS["cityblock"] = Cityblock()
+measurement.add_measure("largest_feature", largest, "largest entry of the embedding, in absolute value")
+claims.add_claim(dataclasses.replace(claims.CLAIMS[0], key="X1"))

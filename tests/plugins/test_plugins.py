@@ -1,13 +1,18 @@
 """Networks, data and heads from outside of the package, in a sweep and in what reads it."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ncjax import models, sweep, transfer
+from ncjax import claims, measurement, models, sweep, transfer
 from ncjax.data import DataSpec, load
 
+ROOT = Path(__file__).resolve().parents[2]
 HERE = "tests.plugins.my_plugins"
 
 
@@ -39,7 +44,7 @@ def test_batch_normalisation_of_nnx_moves_its_averages_in_training_alone():
     [
         ("NoEmbedding", {}, r"^name: .*:NoEmbedding must return \(logits .*3\], embedding .*d\]\), got \[1, 3\]"),
         ("three", {}, r"^name: .*:three is no class of flax.linen.Module or flax.nnx.Module$"),
-        ("Missing", {}, r"^name: module 'tests.plugins.my_plugins' has no 'Missing'$"),
+        ("Missing", {}, r"^model.name: module 'tests.plugins.my_plugins' has no 'Missing'$"),
         ("LinenNet", {"widths": (3,)}, r"^widths: .*:LinenNet does not take it"),
     ],
 )
@@ -93,6 +98,7 @@ def test_a_sweep_takes_all_of_them_and_its_runs_are_read_again(workdir):
     table = sweep.read_table(workdir)
     assert table["train/cdnv"].notna().all()
     assert table.filter(like="cityblock").notna().all().all()
+    assert (table["test/largest_feature"] > 0).all()
     trained = sweep.read_run(workdir, 0)
     assert trained.embed(trained.dataset.test.images[:3]).shape == (3, 6)
 
@@ -100,6 +106,29 @@ def test_a_sweep_takes_all_of_them_and_its_runs_are_read_again(workdir):
 @pytest.mark.structure
 def test_a_workdir_brings_its_plugins_along(workdir, monkeypatch):
     monkeypatch.delitem(transfer.HEADS, "cityblock")
-    monkeypatch.delitem(__import__("sys").modules, HERE)
+    monkeypatch.delitem(sys.modules, HERE)
     sweep.read_run(workdir, 0)
     assert "cityblock" in transfer.HEADS
+
+
+@pytest.mark.structure
+def test_a_report_judges_the_claims_that_its_sweep_registered(workdir):
+    command = [sys.executable, "-m", "experiments.report", f"--workdir={workdir}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "X1" in (workdir / "report" / "claims.json").read_text()
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_head_has_a_name_too():
+    assert type(transfer.find_head(f"{HERE}:Cityblock")).__name__ == "Cityblock"
+    with pytest.raises(ValueError, match=r"head: needs a name .* or a head object"):
+        transfer.find_head(f"{HERE}:largest")
+
+
+@pytest.mark.structure
+def test_what_ncjax_has_is_not_replaced():
+    with pytest.raises(ValueError, match="'train/cdnv', which is a column of ncjax already"):
+        measurement.add_measure("cdnv", lambda *given: given[0].max(), "another")
+    with pytest.raises(ValueError, match="the key 'A1', which a claim of ncjax has"):
+        claims.add_claim(claims.CLAIMS[0])

@@ -159,6 +159,19 @@ def _read_states(directory: Path, runs: tuple[Run, ...], train: TrainSpec, netwo
     return step, states
 
 
+def recorded_plugins(workdir: StrPath) -> tuple[str, ...]:
+    """The modules of others that a sweep was run with.
+
+    Args:
+      workdir: of a sweep.
+
+    Returns:
+      Names for ``ncjax.plugins.import_plugins``; none where no config is recorded.
+    """
+    path = Path(workdir) / "config.json"
+    return tuple(read_object(path).get("plugins", ())) if path.is_file() else ()
+
+
 def _read_config(workdir: Path) -> ml_collections.ConfigDict:
     """The config that a workdir describes."""
     config, path = default_config(), workdir / "config.json"
