@@ -1,6 +1,7 @@
 """Switches that catch slips, set before JAX starts: eight virtual CPU devices and no silent rank promotion."""
 
 import os
+import pathlib
 import tempfile
 from collections.abc import Iterator
 
@@ -30,6 +31,19 @@ def pytest_runtest_setup(item):
     without = os.environ.get("JAX_DISABLE_MOST_OPTIMIZATIONS", "false").lower() not in ("", "0", "false")
     if without and not item.get_closest_marker("structure"):
         pytest.fail("a test without the marker structure runs as users do: unset JAX_DISABLE_MOST_OPTIMIZATIONS")
+
+
+def pytest_runtest_teardown(item, nextitem):
+    """Every program that XLA compiles for a CPU maps some memory, and the kernel allows a process 65,530 maps.
+
+    Beyond them writing a program to the cache ends the process with a segmentation fault. A file that is over needs its
+    programs no more.
+    """
+    maps = pathlib.Path("/proc/self/maps")
+    if nextitem is None or nextitem.path == item.path or not maps.exists():
+        return
+    if maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()
 
 
 @pytest.fixture

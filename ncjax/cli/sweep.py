@@ -15,6 +15,7 @@ Several hosts: the same command on each with --distributed; outside clusters tha
 
 import contextlib
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -131,7 +132,11 @@ def _line_and_status(error: BaseException) -> tuple[str, int]:
     from ncjax.sweep import STOPPED
     from ncjax.sweep.program import faults
 
-    if isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
+    # The runtime's errors come as ValueErrors where a program is handed over, and begin with a status all the same.
+    of_runtime = isinstance(error, jax.errors.JaxRuntimeError) or (
+        isinstance(error, ValueError) and re.match(r"(UNKNOWN|INTERNAL|UNAVAILABLE|ABORTED|CANCELLED): ", str(error))
+    )
+    if of_runtime and jax.process_count() > 1:
         # A process that is gone shows as an error of whatever spoke to it; it may have said why.
         if said := faults.heard():
             faults.end_as_told(said)

@@ -111,7 +111,7 @@ class PluggedIn(nn.Module):
         if not isinstance(returned, tuple) or len(returned) != 2:
             raise ValueError(f"{wrong} {_shapes(returned)}")
         logits, taps = returned
-        embedding = taps.get("embedding") if isinstance(taps, Mapping) else taps
+        embedding: Any = taps.get("embedding") if isinstance(taps, Mapping) else taps
         fits = getattr(logits, "shape", ()) == (1, self.num_classes) and len(getattr(embedding, "shape", ())) == 2
         if not fits:
             raise ValueError(f"{wrong} {_shapes(returned)} for one image")
