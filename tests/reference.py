@@ -204,3 +204,44 @@ def collapsed_features(
         noise = noise * (falling / np.sqrt((falling**2).mean())) @ np.linalg.qr(rng.normal(size=(dim, dim)))[0]
     features = offset + means[labels] + std / np.sqrt(dim) * noise
     return features.astype(np.float32), labels
+
+
+def directional_cdnv(features: NDArray, labels: NDArray) -> float:
+    m = Moments(features, labels)
+    features = np.asarray(features, np.float64)
+    terms = []
+    for i, j in m.pairs:
+        line = m.means[j] - m.means[i]
+        residuals = features[labels == m.classes[i]] - m.offset - m.means[i]
+        terms.append(((residuals @ line) ** 2).mean() / (line @ line) ** 2)
+    return float(np.mean(terms))
+
+
+def cantelli(mean: float, variance: float) -> float:
+    return variance / (variance + mean**2) if mean > 0 else 1.0
+
+
+def few_shot_pairs(features: NDArray, labels: NDArray, shots: int) -> Matrix:
+    """Bounds by moments written out one by one, from the terms of the difference of squared distances."""
+    m = Moments(features, labels)
+    features = np.asarray(features, np.float64)
+    residuals = [features[labels == c] - m.offset - mean for c, mean in zip(m.classes, m.means, strict=True)]
+    covariances = [x.T @ x / len(x) for x in residuals]
+    traces = [float(np.trace(s)) for s in covariances]
+    frobenius = [float(np.linalg.norm(s)) for s in covariances]
+
+    def variance_of_square(c: int) -> float:
+        fourth = float(((residuals[c] ** 2).sum(axis=1) ** 2).mean())
+        return (fourth - traces[c] ** 2 - 2 * frobenius[c] ** 2) / shots**3 + 2 * frobenius[c] ** 2 / shots**2
+
+    table = np.full((len(m.classes),) * 2, np.nan)
+    for i, j in m.pairs:
+        line = m.means[j] - m.means[i]
+        square = float(line @ line)
+        third = float(((residuals[j] @ line) * (residuals[j] ** 2).sum(axis=1)).mean())
+        variance = 4 * line @ covariances[i] @ line + 4 * line @ covariances[j] @ line / shots
+        variance += 4 * (frobenius[i] ** 2 + frobenius[i] * frobenius[j]) / shots
+        variance += variance_of_square(i) + variance_of_square(j) + 4 * third / shots**2
+        chebyshev = 16 * (traces[i] + (traces[i] + traces[j]) / shots) / square
+        table[i, j] = min(cantelli(square + (traces[j] - traces[i]) / shots, variance), chebyshev, 1.0)
+    return table

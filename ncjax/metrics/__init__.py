@@ -3,6 +3,7 @@
 from ncjax.metrics.arrays import dropped_rows
 from ncjax.metrics.bootstrap import Interval, IntervalKind, bootstrap, bootstrap_splits, resample_within_classes
 from ncjax.metrics.caveats import caveats
+from ncjax.metrics.certificate import Certificate, classifier_certificate, few_shot_certificate
 from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
 from ncjax.metrics.collapse import (
@@ -16,6 +17,7 @@ from ncjax.metrics.collapse import (
     vci,
 )
 from ncjax.metrics.complexity import class_mean_complexity, geometric_complexity, geometric_complexity_by_layer
+from ncjax.metrics.directional import directional_cdnv, directional_cdnv_of_sums, directional_sums
 from ncjax.metrics.estimate import Estimate
 from ncjax.metrics.first_layer import FirstLayerInequality, first_layer_inequality
 from ncjax.metrics.flatness import (
@@ -51,6 +53,7 @@ from ncjax.metrics.simplex import (
 from ncjax.metrics.train_test import train_test_report
 
 __all__ = [
+    "Certificate",
     "Chain",
     "ClassStats",
     "Eigenvalues",
@@ -72,12 +75,17 @@ __all__ = [
     "class_mean_complexity",
     "class_poincare_constants",
     "class_stats",
+    "classifier_certificate",
     "classify",
     "collapse_report",
     "collapse_report_by_layer",
     "collapsed_to_a_point",
     "complexity_penalty",
+    "directional_cdnv",
+    "directional_cdnv_of_sums",
+    "directional_sums",
     "dropped_rows",
+    "few_shot_certificate",
     "first_layer_inequality",
     "geometric_collapse_pooled",
     "geometric_collapse_tight",

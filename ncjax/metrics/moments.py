@@ -54,20 +54,20 @@ def moments_by_class(
         return jnp.where((block_labels < num_classes)[:, None], deviation, 0)
 
     def first_sums(part: tuple[Array, Array]) -> Array:
-        return _class_sums(deviations(part, anchor, None), part[1], num_classes)
+        return class_sums(deviations(part, anchor, None), part[1], num_classes)
 
     # Deviations from a typical sample are exact where collapse is deep, and free of any common offset. The mean that
     # they give is the pivot of the moments: each deviation then rounds in proportion to itself, not to the anchor's.
-    pivot, pivot_low = two_sum(anchor, _sum_over_blocks(first_sums, features, labels) / n)
+    pivot, pivot_low = two_sum(anchor, sum_over_blocks(first_sums, features, labels) / n)
 
     def moments(part: tuple[Array, Array]) -> tuple[Array, Array, tuple[Array, ...] | None]:
         deviation = deviations(part, pivot, pivot_low)
         squares = jax.ops.segment_sum(jnp.sum(deviation**2, axis=-1), part[1], num_classes)
-        return _class_sums(deviation, part[1], num_classes), squares, _gram_strips(deviation) if scatter else None
+        return class_sums(deviation, part[1], num_classes), squares, _gram_strips(deviation) if scatter else None
 
     # The first sum carries the anchor's own deviation and rounds accordingly; this one is about zero and rounds to
     # nothing.
-    residual, within, strips = _sum_over_blocks(moments, features, labels)
+    residual, within, strips = sum_over_blocks(moments, features, labels)
     residual = residual / n
     high, low = two_sum(pivot, pivot_low + residual)
     within = jnp.maximum(within - n[:, 0] * jnp.sum(residual**2, axis=-1), 0)
@@ -97,13 +97,25 @@ def _typical(features: Array, labels: Array, counts: Array) -> Array:
     return jnp.maximum(jnp.minimum(a, b), jnp.minimum(jnp.maximum(a, b), c))
 
 
-def _sum_over_blocks(function: Callable[[tuple[Array, Array]], Any], features: Array, labels: Array) -> Any:
+def sum_over_blocks(
+    function: Callable[[tuple[Array, Array]], Any], features: Array, labels: Array, most: int | None = None
+) -> Any:
     """Sum of a function of rows and their labels, a block of rows at a time.
 
     A block stays in the cache while all is done with it, so the features are read once and nothing of their size is
     written; and a running sum over few blocks of short sums keeps its digits.
+
+    Args:
+        function: Of some rows and their labels; returns a pytree of arrays.
+        features: [n, d] floats, n at least 1.
+        labels: [n] integers.
+        most: Most rows of a block, where the function makes large arrays of them.
+
+    Returns:
+        The sums of what the function returns.
     """
     length = min(_CPU_BLOCK if jax.default_backend() == "cpu" else _BLOCK, features.shape[0])
+    length = length if most is None else max(1, min(length, most))
     whole = features.shape[0] // length * length
     blocks = (features[:whole].reshape(-1, length, features.shape[1]), labels[:whole].reshape(-1, length))
     total = function((features[whole:], labels[whole:])) if whole < features.shape[0] else None
@@ -120,12 +132,20 @@ def _sum_over_blocks(function: Callable[[tuple[Array, Array]], Any], features: A
     return lax.scan(step, total, blocks)[0]
 
 
-def _class_sums(rows: Float[Array, "n d"], labels: Int[Array, " n"], num_classes: int) -> Float[Array, "C d"]:
+def class_sums(rows: Float[Array, "n d"], labels: Int[Array, " n"], num_classes: int) -> Float[Array, "C d"]:
     """Sum the rows of each class.
 
-    On a CPU scattered adds take 4 ms where the product with one-hot labels takes 34 (n=50,000, d=512, C=100; at C=1,000
-    5 and 300 ms). Elsewhere the product: scattered adds there run in no fixed order, and so differ from run to run.
+    Args:
+        rows: [n, d] floats.
+        labels: [n] integers; rows with others than 0 to C - 1 do not count.
+        num_classes: Number of classes C.
+
+    Returns:
+        [C, d] sums.
     """
+    # On a CPU scattered adds take 4 ms where the product with one-hot labels takes 34 (n=50,000, d=512, C=100; at
+    # C=1,000 5 and 300 ms). Elsewhere the product: scattered adds there run in no fixed order, and so differ from run
+    # to run.
     return lax.platform_dependent(
         rows,
         labels,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer
 
-from ncjax.metrics.arrays import ArrayLike, as_float, as_labels, as_mask
+from ncjax.metrics.arrays import ArrayLike, as_labels, as_mask
 from ncjax.metrics.class_means import (
     between_only,
     between_trace,
@@ -18,12 +18,12 @@ from ncjax.metrics.class_means import (
     mean_over_classes,
     present,
 )
+from ncjax.metrics.class_rows import checked_rows, deviation, own_classes, rows_in_unit
 from ncjax.metrics.class_stats import ClassStats
-from ncjax.metrics.compensated import two_sum
 from ncjax.metrics.compiled import compiled
 from ncjax.metrics.pairs import ONE_BLOCK
 from ncjax.metrics.powers_of_two import scaled
-from ncjax.metrics.simplex import check_kernel
+from ncjax.metrics.simplex import check_bias, check_kernel
 
 # Rows that are scored against all classes at once: few enough that all that is made of them stays in the cache.
 _ROWS = 1024
@@ -61,7 +61,7 @@ def nearest_class_mean(
         >>> classes.tolist(), squares.tolist()
         ([0, 1], [1.0, 4.0])
     """
-    classes, squares = _nearest(stats, _in_unit(stats, features), distances)
+    classes, squares = _nearest(stats, rows_in_unit(stats, features), distances)
     return classes, scaled(scaled(squares, stats.exponent), stats.exponent)
 
 
@@ -88,10 +88,10 @@ def _nearest(
     def one(row: Array) -> tuple[Array, Array]:
         guess = nearest(norms - 2 * highest_matmul(means, row - centre))
         for _ in range(2):
-            offset = _deviation(stats, row, guess)
+            offset = deviation(stats, row, guess)
             products = highest_matmul(means, offset)
             guess = nearest(squares_from(guess) - 2 * (products - products[guess]))
-        return guess, jnp.sum(_deviation(stats, row, guess) ** 2)
+        return guess, jnp.sum(deviation(stats, row, guess) ** 2)
 
     return lax.map(one, features, batch_size=_rows_at_once(stats, features.shape[0]))
 
@@ -135,8 +135,8 @@ def ncc_error(
         >>> float(ncc_error(stats, jnp.array([[1.0], [4.0]]), jnp.array([0, 1])))
         0.5
     """
-    features = _in_unit(stats, features)
-    own, counted = _own_classes(stats, labels, features.shape[0], mask)
+    features = rows_in_unit(stats, features)
+    own, counted = own_classes(stats, labels, features.shape[0], mask)
     nearest = _nearest(stats, features, None)[0] if nearest is None else nearest
     return _masked_mean(_where_known(stats, features, nearest != own), counted)
 
@@ -176,13 +176,13 @@ def held_out_report(
         >>> {name: float(x) for name, x in held_out_report(stats, jnp.array([[1.0], [1.0]]), jnp.array([0, 1])).items()}
         {'strong_variance': 2.0, 'weak_variance': 0.0, 'ncc_error': 0.5}
     """
-    features = _in_unit(stats, features)
-    own, counted = _own_classes(stats, labels, features.shape[0], mask)
+    features = rows_in_unit(stats, features)
+    own, counted = own_classes(stats, labels, features.shape[0], mask)
     nearest = _nearest(stats, features, None)[0] if nearest is None else nearest
 
     def mean_square(classes: Array) -> Array:
         squares = lax.map(
-            lambda row: jnp.sum(_deviation(stats, *row) ** 2),
+            lambda row: jnp.sum(deviation(stats, *row) ** 2),
             (features, classes),
             batch_size=max(1, min(_ROWS, own.shape[0])),
         )
@@ -234,7 +234,7 @@ def nc4(
         0.5
     """
     named = classify(stats, kernel, bias, features)
-    features = _in_unit(stats, features)
+    features = rows_in_unit(stats, features)
     counted = as_mask(mask, features.shape[0])
     nearest = _nearest(stats, features, None)[0] if nearest is None else nearest
     share = _masked_mean(_where_known(stats, features, named != nearest), counted)
@@ -305,7 +305,7 @@ def classifier_error(
         >>> float(classifier_error(stats, jnp.eye(2), 0.0, jnp.eye(2), jnp.array([0, 0])))
         0.5
     """
-    features = _check_features(stats, features)
+    features = checked_rows(stats, features)
     own = as_labels(labels, features.shape[0], stats.num_classes, mask)
 
     def named(logits: Array) -> tuple[Array, Array]:
@@ -324,14 +324,9 @@ def _over_logits(
     function: Callable[[Float[Array, "n C"]], Any],
 ) -> Any:
     """A function of each row's logits, a block of rows at a time where all of them would be a large array."""
-    features = _check_features(stats, features)
+    features = checked_rows(stats, features)
     kernel = check_kernel(stats, kernel)
-    offset = jnp.zeros(stats.num_classes, kernel.dtype)
-    # One number for all classes changes no class that is named: it says that there is no bias.
-    if bias is not None and jnp.ndim(bias) > 0:
-        offset = as_float("bias", jnp.asarray(bias), ndim=1).astype(kernel.dtype)
-        if offset.shape != (stats.num_classes,):
-            raise ValueError(f"bias must have shape ({stats.num_classes},), got {offset.shape}")
+    offset = check_bias(stats, bias)
 
     def of_rows(rows: Array) -> Any:
         return function(highest_matmul(rows, kernel) + offset[None, :])
@@ -344,36 +339,11 @@ def _over_logits(
     )
 
 
-def _check_features(stats: ClassStats, features: ArrayLike) -> Float[Array, "n d"]:
-    array = as_float("features", features, ndim=2)
-    if array.shape[1] != stats.dim:
-        raise ValueError(f"features must have {stats.dim} columns to fit the statistics, got shape {array.shape}")
-    return array.astype(stats.means.dtype)
-
-
-def _in_unit(stats: ClassStats, features: ArrayLike) -> Float[Array, "n d"]:
-    return scaled(_check_features(stats, features), -stats.exponent)
-
-
 @jax.jit
 def _where_known(stats: ClassStats, features: Float[Array, "n d"], values: Array) -> Float[Array, " n"]:
     """One value a row, not a number where the row is not finite or a class mean is not: nothing is nearest there."""
     known = jnp.all(jnp.isfinite(features), axis=-1) & jnp.all(jnp.isfinite(stats.means))
     return jnp.where(known, values.astype(features.dtype), jnp.nan)
-
-
-def _own_classes(
-    stats: ClassStats, labels: ArrayLike, rows: int, mask: ArrayLike | None
-) -> tuple[Int[Array, " n"], Bool[Array, " n"]]:
-    """Labels that can index, and which of the rows count."""
-    valid = as_labels(labels, rows, stats.num_classes, mask)
-    own = jnp.minimum(valid, stats.num_classes - 1)
-    return own, (valid < stats.num_classes) & present(stats)[own]
-
-
-def _deviation(stats: ClassStats, row: Float[Array, " d"], label: Int[Array, ""]) -> Float[Array, " d"]:
-    difference, lost = two_sum(row, -stats.means[label])
-    return difference + (lost - stats.means_low[label])
 
 
 @jax.jit
