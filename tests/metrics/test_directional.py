@@ -41,7 +41,7 @@ def test_sums_of_batches_are_those_of_all_samples():
     features, labels = classes()
     stats = metrics.class_stats(features, labels, 3, scatter=False)
     parts = [metrics.directional_sums(stats, features[k::4], labels[k::4]) for k in range(4)]
-    value = metrics.directional_cdnv_of_sums(stats, sum(parts))
+    value = metrics.directional_cdnv_of_sums(stats, jnp.sum(jnp.stack(parts), axis=0))
     assert float(value) == pytest.approx(float(metrics.directional_cdnv(features, labels, 3)), rel=1e-5)
 
 
@@ -87,7 +87,7 @@ def test_masked_rows_and_absent_classes_do_not_count():
 )
 def test_means_that_coincide(means, check):
     labels = np.repeat(np.arange(3), 2)
-    features = np.asarray(means, np.float32)[labels, None] + np.tile(np.float32([0.25, -0.25]), 3)[:, None]
+    features = (np.asarray(means)[labels] + np.tile([0.25, -0.25], 3)).astype(np.float32)[:, None]
     assert check(float(metrics.directional_cdnv(features, labels, 3)))
 
 
