@@ -43,7 +43,9 @@ class Moments:
 def nc1(m: Moments) -> float:
     # The pseudo-inverse through the singular values of the means: those of their covariance are the squares.
     _, s, vt = np.linalg.svd(m.centred, full_matrices=False)
-    s, vt = s[: m.rank], vt[: m.rank]
+    # Of means that span fewer directions than there are classes rounding leaves singular values that mean nothing.
+    kept = s[: m.rank] > 1e-13 * s[0]
+    s, vt = s[: m.rank][kept], vt[: m.rank][kept]
     return float(sum(v @ m.within @ v / x**2 for x, v in zip(s, vt, strict=True)))
 
 

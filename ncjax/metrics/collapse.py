@@ -187,7 +187,7 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
         stats: Statistics with a scatter matrix.
 
     Returns:
-        A scalar without unit, from 0 to 1 and right to 1e-3 of itself; zero at full collapse and where it cannot be
+        A scalar without unit, from 0 to 1 and right to 1e-2 of itself; zero at full collapse and where it cannot be
         told from that. Not a number where it cannot be told so well, which is so where S_W has directions with less
         than some 1e-5 of its trace that go along with the class means'; with fewer than two classes; or where all
         class means coincide.

@@ -279,3 +279,16 @@ def test_vmap_over_runs():
     for measure in (metrics.nc1, metrics.cdnv, metrics.nc2_etf):
         values = jax.jit(jax.vmap(measure))(stacked)
         np.testing.assert_allclose(values, [float(measure(stats)) for stats in runs], rtol=1e-4)
+
+
+def test_means_on_one_line_count_in_that_direction_alone():
+    # All numbers are exact in single precision, and so are the means.
+    line, noise = np.array([1.0, 2.0, -1.0, 0.5]), np.array([[0.25, 0.5, 0.0, 0.125], [0.0, -0.5, 0.25, 0.0]])
+    labels = np.repeat(np.arange(5), 4)
+    features = (np.arange(5)[labels, None] * line + np.tile(np.concatenate([noise, -noise]), (5, 1))).astype(np.float32)
+    unit = line / np.linalg.norm(line)
+    within = ((noise @ unit) ** 2).mean()
+    # Positions 0 to 4 on the line have variance 2; the C of the definition is the C of the pseudo-inverse.
+    expected = within / (2 * 5 * (line @ line))
+    assert reference.nc1(reference.Moments(features, labels)) == pytest.approx(expected, rel=1e-9)
+    assert float(metrics.nc1(metrics.class_stats(features, labels, 5))) == pytest.approx(expected, rel=1e-5)
