@@ -56,7 +56,9 @@ def variance_ratio(m: Moments) -> float:
 
 def cdnv(m: Moments) -> float:
     v = m.variances
-    return float(np.mean([(v[i] + v[j]) / (2 * m.squared_distance(i, j)) for i, j in m.pairs]))
+    squares = np.stack([((m.means - mean) ** 2).sum(axis=1) for mean in m.means])
+    different = ~np.eye(len(v), dtype=bool)
+    return float(((v[:, None] + v[None, :])[different] / (2 * squares[different])).mean())
 
 
 def vci(m: Moments) -> float:
@@ -139,7 +141,11 @@ def report(features: NDArray, labels: NDArray, kernel: NDArray | None = None) ->
     vectors = {"": m.long_centred}
     if kernel is not None:
         vectors["_classifier"] = np.asarray(kernel, np.longdouble).T[m.classes]
-    values = {"nc1": nc1(m), "variance_ratio": variance_ratio(m), "cdnv": cdnv(m), "vci": vci_deep(m)}
+    values = {"nc1": nc1(m), "variance_ratio": variance_ratio(m), "cdnv": cdnv(m)}
+    # Fewer samples than directions leave some without variance, as rounding to the grid at a large offset may: the
+    # index is degenerate there.
+    if len(features) - len(m.classes) >= features.shape[1] == np.linalg.matrix_rank(m.within, hermitian=True):
+        values["vci"] = vci_deep(m)
     for suffix, rows in vectors.items():
         values[f"nc2_equinorm{suffix}"] = equinorm(rows)
         values[f"nc2_equiangularity{suffix}"] = equiangularity(rows)
