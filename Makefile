@@ -12,7 +12,7 @@ EXTRAS := torch==2.13.0 ray[default]>=2.40 s3fs>=2024.6 moto[server]>=5
 NEWEST ?= $(shell for python in python3.13 python3.12 $(HOME)/.pyenv/versions/3.13*/bin/python $(HOME)/.pyenv/versions/3.12*/bin/python; do \
   "$$python" -c 0 2>/dev/null && { echo "$$python"; break; }; done)
 
-.PHONY: quickstart test test-extras test-newest test-some bench lint format clean
+.PHONY: quickstart test test-extras test-newest test-some bench lint format docs clean
 
 quickstart: $(VENV)/installed  ## train a sweep, measure it, transfer it, report
 	$(BIN)/python -m experiments.sweep --config=configs/quickstart.py --workdir=$(WORKDIR)
@@ -48,12 +48,15 @@ lint: $(VENV)/installed-test  ## style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+docs: $(VENV)/installed-docs  ## the documentation, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv .venv-newest build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-newest site build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -66,6 +69,10 @@ $(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/installed-test: requirements.txt pyproject.toml | $(BIN)/python
 	$(PIP) -e '.[experiments,test]'
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-docs: requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP) -e '.[experiments,docs]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-bench: requirements.txt pyproject.toml | $(BIN)/python

@@ -19,15 +19,15 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes a JSON file and returns once it is on the disk, having replaced an older one in one step.
 
     Args:
-      path: of the file.
-      content: to write.
+        path: of the file.
+        content: to write.
 
-    Example:
-      >>> import tempfile
-      >>> path = Path(tempfile.mkdtemp()) / "facts.json"
-      >>> write_json(path, {"runs": 2})
-      >>> json.loads(path.read_text())
-      {'runs': 2}
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "facts.json"
+        >>> write_json(path, {"runs": 2})
+        >>> json.loads(path.read_text())
+        {'runs': 2}
     """
     replace_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
@@ -36,8 +36,8 @@ def replace_text(path: Path, text: str) -> None:
     """Writes a text file as ``write_json`` does.
 
     Args:
-      path: of the file.
-      text: to write.
+        path: of the file.
+        text: to write.
     """
     scratch = path.with_suffix(".partial")
     with scratch.open("w", encoding="utf-8") as file:
@@ -51,15 +51,15 @@ def replace_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes arrays as ``numpy.savez`` does, whole or not at all.
 
     Args:
-      path: of the file.
-      arrays: by name.
+        path: of the file.
+        arrays: by name.
 
-    Example:
-      >>> import tempfile
-      >>> path = Path(tempfile.mkdtemp()) / "weights.npz"
-      >>> replace_arrays(path, {"params/kernel": np.ones(2)})
-      >>> np.load(path)["params/kernel"].tolist()
-      [1.0, 1.0]
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "weights.npz"
+        >>> replace_arrays(path, {"params/kernel": np.ones(2)})
+        >>> np.load(path)["params/kernel"].tolist()
+        [1.0, 1.0]
     """
     scratch = path.with_suffix(".partial")
     with scratch.open("wb") as file:
@@ -73,23 +73,23 @@ def read_object(path: Path) -> dict[str, Any]:
     """Reads a JSON file that holds an object, as ``write_json`` writes it.
 
     Args:
-      path: of the file.
+        path: of the file.
 
     Returns:
-      The object.
+        The object.
 
     Raises:
-      OSError: if the file cannot be read.
-      ValueError: if it holds anything else; one line that names the file and the place.
+        OSError: if the file cannot be read.
+        ValueError: if it holds anything else; one line that names the file and the place.
 
-    Example:
-      >>> import tempfile
-      >>> path = Path(tempfile.mkdtemp()) / "facts.json"
-      >>> path.write_text("[]")
-      2
-      >>> read_object(path)
-      Traceback (most recent call last):
-      ValueError: ...facts.json: holds a list, expected an object
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "facts.json"
+        >>> path.write_text("[]")
+        2
+        >>> read_object(path)
+        Traceback (most recent call last):
+        ValueError: ...facts.json: holds a list, expected an object
     """
     return parse_object(path.read_bytes(), str(path))
 
@@ -98,14 +98,14 @@ def parse_object(content: bytes, name: str) -> dict[str, Any]:
     """Reads a JSON object.
 
     Args:
-      content: UTF-8.
-      name: of the file, and the line in it if it has many.
+        content: UTF-8.
+        name: of the file, and the line in it if it has many.
 
     Returns:
-      The object.
+        The object.
 
     Raises:
-      ValueError: if it is anything else.
+        ValueError: if it is anything else.
     """
     try:
         found = json.loads(content)
@@ -127,10 +127,10 @@ def naming_a_full_disk(directory: Path) -> Iterator[None]:
     """Turns the many errors of a full disk inside a ``with`` block into one line.
 
     Args:
-      directory: that is written to.
+        directory: that is written to.
 
     Raises:
-      OSError: naming the directory, if no space is left for it.
+        OSError: naming the directory, if no space is left for it.
     """
     log = logging.getLogger("absl")
     log.addFilter(_is_news)

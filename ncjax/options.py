@@ -19,17 +19,17 @@ class Option:
     """What there is to know of an option; kept in the metadata of its field.
 
     Attributes:
-      doc: what it is, in a line or two.
-      default: in a config.
-      kind: of its values: float, int, bool, str or tuple.
-      expected: what values are right, in words.
-      allows: whether a value of that kind is right.
-      zero: what 0 means, where it is special.
-      key: of a config, dotted; empty for the field's name in the section of its dataclass.
-      axis: name under which a sweep varies it; empty if none does.
-      traced: whether runs that differ in it share a compiled program.
-      left_out_at_zero: whether 0 has a program of its own, which does not compute it.
-      used_by: optimizers that have a use for it; empty for all.
+        doc: what it is, in a line or two.
+        default: in a config.
+        kind: of its values: float, int, bool, str or tuple.
+        expected: what values are right, in words.
+        allows: whether a value of that kind is right.
+        zero: what 0 means, where it is special.
+        key: of a config, dotted; empty for the field's name in the section of its dataclass.
+        axis: name under which a sweep varies it; empty if none does.
+        traced: whether runs that differ in it share a compiled program.
+        left_out_at_zero: whether 0 has a program of its own, which does not compute it.
+        used_by: optimizers that have a use for it; empty for all.
     """
 
     doc: str
@@ -48,11 +48,11 @@ class Option:
         """A value in the option's kind: whole numbers become floats where the option is a float.
 
         Args:
-          name: by which an error calls the option.
-          value: to check.
+            name: by which an error calls the option.
+            value: to check.
 
         Raises:
-          ValueError: one line with the name, the value and what would be right.
+            ValueError: one line with the name, the value and what would be right.
         """
         abstract = _NUMBERS[self.kind][0] if self.kind in _NUMBERS else self.kind
         # To Python, True and False are whole numbers.
@@ -84,33 +84,33 @@ def option(
     """A dataclass field that defines an option.
 
     Args:
-      default: of the field; a function is called for it.
-      doc: what the option is.
-      config: default in a config, if it is another one; its type is that of the values.
-      choices: that there are.
-      above: a bound, itself not allowed.
-      at_least: a bound, itself allowed.
-      below: a bound, itself not allowed.
-      at_most: a bound, itself allowed.
-      allows: whether a value is right, where bounds do not say it.
-      expected: what is right in words, where bounds do not say it.
-      zero: what 0 means.
-      key: of a config, dotted; by default the field's name in the section of the dataclass.
-      axis: whether a sweep may vary it; a name if the axis has another one than the field.
-      traced: whether runs that differ in it share a compiled program.
-      left_out_at_zero: whether 0 has a program of its own, which does not compute it.
-      used_by: optimizers that have a use for it; by default all.
+        default: of the field; a function is called for it.
+        doc: what the option is.
+        config: default in a config, if it is another one; its type is that of the values.
+        choices: that there are.
+        above: a bound, itself not allowed.
+        at_least: a bound, itself allowed.
+        below: a bound, itself not allowed.
+        at_most: a bound, itself allowed.
+        allows: whether a value is right, where bounds do not say it.
+        expected: what is right in words, where bounds do not say it.
+        zero: what 0 means.
+        key: of a config, dotted; by default the field's name in the section of the dataclass.
+        axis: whether a sweep may vary it; a name if the axis has another one than the field.
+        traced: whether runs that differ in it share a compiled program.
+        left_out_at_zero: whether 0 has a program of its own, which does not compute it.
+        used_by: optimizers that have a use for it; by default all.
 
     Returns:
-      What ``dataclasses.field`` does.
+        What ``dataclasses.field`` does.
 
-    Example:
-      >>> @dataclasses.dataclass(frozen=True)
-      ... class Training:
-      ...     epochs: float = option(30.0, "passes over the train split", above=0)
-      >>> check(Training(epochs=-1.0))
-      Traceback (most recent call last):
-      ValueError: epochs: got -1.0, expected a number above 0
+    Examples:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Training:
+        ...     epochs: float = option(30.0, "passes over the train split", above=0)
+        >>> check(Training(epochs=-1.0))
+        Traceback (most recent call last):
+        ValueError: epochs: got -1.0, expected a number above 0
     """
     shown = default if config is dataclasses.MISSING else config
     kind, names = type(shown), tuple(choices)
@@ -171,18 +171,18 @@ def options_of(kind: Any, section: str = "") -> dict[str, Option]:
     """The options among the fields of a dataclass.
 
     Args:
-      kind: the dataclass.
-      section: of a config in which they stand, where they do not name their keys themselves.
+        kind: the dataclass.
+        section: of a config in which they stand, where they do not name their keys themselves.
 
     Returns:
-      Options by the names of their fields, with keys and axes filled in.
+        Options by the names of their fields, with keys and axes filled in.
 
-    Example:
-      >>> @dataclasses.dataclass(frozen=True)
-      ... class Training:
-      ...     l2: float = option(0.0, "strength", at_least=0, axis=True)
-      >>> options_of(Training, "train")["l2"].key
-      'train.l2'
+    Examples:
+        >>> @dataclasses.dataclass(frozen=True)
+        ... class Training:
+        ...     l2: float = option(0.0, "strength", at_least=0, axis=True)
+        >>> options_of(Training, "train")["l2"].key
+        'train.l2'
     """
     found = {}
     for field in dataclasses.fields(kind):
@@ -197,10 +197,10 @@ def axis_values(holder: Any) -> dict[str, Any]:
     """What a dataclass's instance holds of the axes of sweeps.
 
     Args:
-      holder: whose fields are options.
+        holder: whose fields are options.
 
     Returns:
-      Values by the names of axes.
+        Values by the names of axes.
     """
     kind: Any = type(holder)
     return {about.axis: getattr(holder, name) for name, about in options_of(kind).items() if about.axis}
@@ -210,10 +210,10 @@ def check(holder: Any) -> None:
     """Checks the options of a dataclass's instance.
 
     Args:
-      holder: whose fields are options.
+        holder: whose fields are options.
 
     Raises:
-      ValueError: for the first that is wrong; one line with its name, its value and what would be right.
+        ValueError: for the first that is wrong; one line with its name, its value and what would be right.
     """
     kind: Any = type(holder)
     for name, about in options_of(kind).items():
@@ -224,17 +224,17 @@ def known(key: str, names: Iterable[str], choices: Iterable[str]) -> None:
     """Makes sure that names are among choices.
 
     Args:
-      key: under which the names stand, for the error.
-      names: to look up.
-      choices: that there are.
+        key: under which the names stand, for the error.
+        names: to look up.
+        choices: that there are.
 
     Raises:
-      ValueError: naming the first that is not, and the nearest that is.
+        ValueError: naming the first that is not, and the nearest that is.
 
-    Example:
-      >>> known("config.sweep.zipped", ["lr"], ["l2", "seed"])
-      Traceback (most recent call last):
-      ValueError: config.sweep.zipped: got 'lr', expected one of l2, seed
+    Examples:
+        >>> known("config.sweep.zipped", ["lr"], ["l2", "seed"])
+        Traceback (most recent call last):
+        ValueError: config.sweep.zipped: got 'lr', expected one of l2, seed
     """
     choices = tuple(choices)
     for name in names:
@@ -247,8 +247,8 @@ def known(key: str, names: Iterable[str], choices: Iterable[str]) -> None:
 def whole_numbers(least: Any, values: tuple[Any, ...]) -> bool:
     """Whether all values of a tuple are whole numbers of at least some value.
 
-    Example:
-      >>> whole_numbers(1, (1, 5)), whole_numbers(1, (0,)), whole_numbers(1, (2.0,)), whole_numbers(1, (True,))
-      (True, False, False, False)
+    Examples:
+        >>> whole_numbers(1, (1, 5)), whole_numbers(1, (0,)), whole_numbers(1, (2.0,)), whole_numbers(1, (True,))
+        (True, False, False, False)
     """
     return all(isinstance(each, numbers.Integral) and not isinstance(each, bool) and each >= least for each in values)

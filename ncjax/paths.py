@@ -11,21 +11,21 @@ def inside(directory: StrPath, name: str) -> Path:
     """The path of a file in a directory, for a name that someone else chose.
 
     Args:
-      directory: that the file belongs into; it need not be there.
-      name: relative, with slashes, without ``.``, ``..`` and empty parts.
+        directory: that the file belongs into; it need not be there.
+        name: relative, with slashes, without ``.``, ``..`` and empty parts.
 
     Returns:
-      The path, below the directory also where links of the file system lead elsewhere.
+        The path, below the directory also where links of the file system lead elsewhere.
 
     Raises:
-      ValueError: if the name leads out of the directory, or is none.
+        ValueError: if the name leads out of the directory, or is none.
 
-    Example:
-      >>> inside("runs", "checkpoints/0/a").as_posix()
-      'runs/checkpoints/0/a'
-      >>> inside("runs", "../a")
-      Traceback (most recent call last):
-      ValueError: got the file name '../a', expected one that is relative, normalised and inside its directory
+    Examples:
+        >>> inside("runs", "checkpoints/0/a").as_posix()
+        'runs/checkpoints/0/a'
+        >>> inside("runs", "../a")
+        Traceback (most recent call last):
+        ValueError: got the file name '../a', expected one that is relative, normalised and inside its directory
     """
     root = Path(directory)
     parts = name.split("/")

@@ -11,14 +11,14 @@ def is_plugin(name: str) -> bool:
     """Whether a name is ``MODULE:NAME``, and not one that the package knows.
 
     Args:
-      name: of a model or a data set.
+        name: of a model or a data set.
 
     Returns:
-      Whether it is.
+        Whether it is.
 
-    Example:
-      >>> is_plugin("my_module:MyNet"), is_plugin("vgg11")
-      (True, False)
+    Examples:
+        >>> is_plugin("my_module:MyNet"), is_plugin("vgg11")
+        (True, False)
     """
     module, colon, attribute = name.partition(":")
     return bool(colon) and all(part.isidentifier() for part in module.split(".")) and attribute.isidentifier()
@@ -28,21 +28,22 @@ def load_plugin(name: str, key: str) -> Any:
     """The object that a name ``MODULE:NAME`` stands for.
 
     Args:
-      name: of a module that Python finds, in the current directory too, and of something in it.
-      key: of the config, for the error.
+        name: of a module that Python finds, in the current directory too, and of something in it.
+        key: of the config, for the error.
 
     Returns:
-      The object.
+        The object.
 
     Raises:
-      ValueError: one line, if there is no such module or nothing of that name in it, or the module cannot be imported.
+        ValueError: one line, if there is no such module or nothing of that name in it, or the module cannot be
+            imported.
 
-    Example:
-      >>> load_plugin("json:dumps", "data.name")([1])
-      '[1]'
-      >>> load_plugin("json:dump_all", "data.name")
-      Traceback (most recent call last):
-      ValueError: data.name: module 'json' has no 'dump_all'
+    Examples:
+        >>> load_plugin("json:dumps", "data.name")([1])
+        '[1]'
+        >>> load_plugin("json:dump_all", "data.name")
+        Traceback (most recent call last):
+        ValueError: data.name: module 'json' has no 'dump_all'
     """
     module_name, _, attribute = name.partition(":")
     module = _imported(module_name, key)
@@ -55,17 +56,17 @@ def import_plugins(modules: Iterable[str], key: str = "config.plugins") -> None:
     """Imports modules that register heads, models, data sets or claims of their own.
 
     Args:
-      modules: that Python finds, in the current directory too.
-      key: of the config, for the error.
+        modules: that Python finds, in the current directory too.
+        key: of the config, for the error.
 
     Raises:
-      ValueError: one line, if one is not there or cannot be imported.
+        ValueError: one line, if one is not there or cannot be imported.
 
-    Example:
-      >>> import_plugins(("json",))
-      >>> import_plugins(("no_such_module",))
-      Traceback (most recent call last):
-      ValueError: config.plugins: cannot import 'no_such_module': ModuleNotFoundError: No module named 'no_such_module'
+    Examples:
+        >>> import_plugins(("json",))
+        >>> import_plugins(("no_module",))
+        Traceback (most recent call last):
+        ValueError: config.plugins: cannot import 'no_module': ModuleNotFoundError: No module named 'no_module'
     """
     for name in modules:
         _imported(name, key)

@@ -1,6 +1,7 @@
 """The rooms of the package: which may import which, and how large a file may grow."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,21 @@ def test_no_heavy_framework_is_imported_by_the_core(package):
 
 def test_no_file_grows_past_four_hundred_lines():
     assert [path for path in PYTHON_FILES if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
+
+
+SECTION = re.compile(
+    r"^( *)(?:Args|Returns|Raises|Yields|Attributes|Source|Examples|Note):\n((?:(?:\1 +\S.*)?\n)+)", re.MULTILINE
+)
+
+
+def test_docstrings_are_of_one_dialect():
+    wrong = []
+    for path in PYTHON_FILES:
+        text = path.read_text(encoding="utf-8")
+        for indent, content in SECTION.findall(text):
+            depths = {len(line) - len(line.lstrip()) for line in content.splitlines() if line.strip()}
+            if min(depths) != len(indent) + 4:
+                wrong.append(f"{path}: {content.splitlines()[0].strip()}: expected four spaces more than its heading")
+        # The reference is made by a tool that knows the plural alone.
+        wrong += [f"{path}: Example: expected Examples:"] * len(re.findall(r"^ +Example:$", text, flags=re.MULTILINE))
+    assert wrong == []

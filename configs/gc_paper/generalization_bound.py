@@ -32,7 +32,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The config that the docstring describes.
 
     Args:
-      variant: one of `VARIANTS`.
+        variant: one of `VARIANTS`.
     """
     variants.check(variant, VARIANTS)
     config = default_config()

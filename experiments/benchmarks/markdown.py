@@ -22,7 +22,7 @@ def tables(results: Iterable[dict[str, Any]]) -> str:
     Returns:
         Markdown: for each run where it was made, one table of cases and one of targets.
 
-    Example:
+    Examples:
         >>> timing = {"median": 2.0, "low": 1.9, "high": 2.1, "repeats": 3}
         >>> case = {"suite": "gc", "title": "exact", "timings": {"ncjax": timing}, "targets": [], "notes": ["agrees"]}
         >>> case |= {"ratio": None, "best_peer": None, "flops": 1e9, "bytes": 0.0, "items": [4, "images"]}

@@ -17,7 +17,7 @@ class Row:
         unit: of the number.
         note: what a reader should know.
 
-    Example:
+    Examples:
         >>> print(Row("train", "ConvNet-4", 1234.5, "images/s", "tf32"))
         train       ConvNet-4: 1.23e+03 images/s (tf32)
     """

@@ -84,7 +84,7 @@ def to_json(case: Case) -> dict[str, Any]:
 def quantity(value: float) -> str:
     """A rate with a prefix.
 
-    Example:
+    Examples:
         >>> quantity(123.4e9), quantity(7.0)
         ('123 G', '7 ')
     """
@@ -97,7 +97,7 @@ def quantity(value: float) -> str:
 def seconds(value: float) -> str:
     """A wall time in the unit that suits it.
 
-    Example:
+    Examples:
         >>> seconds(0.00321), seconds(12.3)
         ('3.21 ms', '12.3 s')
     """

@@ -32,7 +32,7 @@ class Timing:
     def of(cls, seconds: list[float]) -> "Timing":
         """Summarises wall times in seconds.
 
-        Example:
+        Examples:
             >>> Timing.of([3.0, 1.0, 2.0])
             Timing(median=2.0, low=1.5, high=2.5, repeats=3)
         """
@@ -54,7 +54,7 @@ def alternate(
     Returns:
         A timing for each name.
 
-    Example:
+    Examples:
         >>> calls = []
         >>> timings = alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=2)
         >>> "".join(calls), timings["a"].repeats

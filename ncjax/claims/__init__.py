@@ -150,7 +150,7 @@ def evaluate(table: pd.DataFrame, claims: Sequence[Claim] = CLAIMS) -> list[Find
     Raises:
         ValueError: if the table is empty or lacks ``run`` or ``step``.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": [0, 1], "step": [1, 1], "train/error": [0.5, 0.6]})
         >>> [(finding.claim, str(finding.verdict)) for finding in evaluate(table)][:2]
         [('A1', 'not applicable'), ('A2', 'not applicable')]

@@ -23,7 +23,7 @@ class Relation:
         name: its name for a reader.
         claimed: +1 if it is said to rise with the other quantity, -1 if to fall.
 
-    Example:
+    Examples:
         >>> Relation("target/accuracy_5shot", "5-shot accuracy", -1).claimed
         -1
     """
@@ -52,7 +52,7 @@ def association_findings(
     Returns:
         Findings, the headline first; the note of a first line says whether it comes out otherwise given train loss.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": range(6), "step": 1, "train/error": 0.0, "a/x": range(6), "a/y": range(6)})
@@ -85,7 +85,7 @@ def axis_findings(claim: str, runs: Runs, column: str, name: str, claimed: dict[
     Returns:
         One finding an axis that varies.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": range(6), "step": 1, "train/error": 0.0, "l2": range(6), "a/x": range(6)})
@@ -109,7 +109,7 @@ def axis_name(axis: str) -> str:
     Returns:
         Words.
 
-    Example:
+    Examples:
         >>> axis_name("learning_rate"), axis_name("l2")
         ('learning rate', 'L2')
     """

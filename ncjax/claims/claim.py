@@ -20,7 +20,7 @@ class Headline:
         statistic: name of the statistic.
         claimed: the sign that the claim predicts.
 
-    Example:
+    Examples:
         >>> Headline("GC and train CDNV, all runs", "Spearman's ρ", 1).claimed
         1
     """
@@ -47,7 +47,7 @@ class Claim:
         terminal: whether the claim speaks of the terminal phase alone.
         varied: hyper-parameters in which runs must differ.
 
-    Example:
+    Examples:
         >>> from ncjax.claims import CLAIMS
         >>> CLAIMS[0].key, CLAIMS[0].columns[0]
         ('A1', 'train/geometric_complexity')
@@ -77,7 +77,7 @@ class Claim:
         Raises:
             ValueError: if the table is empty or lacks ``run`` or ``step``.
 
-        Example:
+        Examples:
             >>> from ncjax.claims import CLAIMS
             >>> table = pd.DataFrame({"run": [0], "step": [0], "train/error": [0.0], "train/cdnv": [1.0]})
             >>> CLAIMS[0].evaluate(table)[0].note

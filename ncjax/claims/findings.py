@@ -24,7 +24,7 @@ class NotApplicable:
         reason: one line.
         left_out: the runs that were left out.
 
-    Example:
+    Examples:
         >>> NotApplicable("no run reached the terminal phase", LeftOut(unsettled=12)).left_out.unsettled
         12
     """
@@ -44,7 +44,7 @@ def missing_columns(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     Returns:
         Those that are missing, in the order given.
 
-    Example:
+    Examples:
         >>> missing_columns(pd.DataFrame({"a": [1.0], "b": [None]}), ["a", "b", "c"])
         ['b', 'c']
     """
@@ -70,7 +70,7 @@ def not_applicable_finding(claim: str, line: str, statistic: str, claimed: int, 
     Returns:
         A finding without numbers.
 
-    Example:
+    Examples:
         >>> why = NotApplicable("no column 'target/cdnv'")
         >>> not_applicable_finding("A5", "GC and target CDNV", SPEARMAN, 1, why).verdict
         <Verdict.NOT_APPLICABLE: 'not applicable'>
@@ -100,7 +100,7 @@ def prepare_runs(
     Returns:
         The runs, or one line that names the missing columns or the threshold that no run reached.
 
-    Example:
+    Examples:
         >>> prepare_runs(pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]}), ["train/error"]).reason
         'no run reached the terminal phase (train error at most 0.05 at the end): 1 stayed above, 0 diverged'
     """
@@ -128,7 +128,7 @@ def lacking(missing: Sequence[str], config: str = "") -> str:
     Returns:
         One line.
 
-    Example:
+    Examples:
         >>> lacking(["train/cdnv"], "configs/quickstart.py")
         'the results table lacks train/cdnv: configs/quickstart.py measures it'
     """
@@ -146,7 +146,7 @@ def unsettled_reason(runs: Runs, when: str = "at the end") -> str:
     Returns:
         One line.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]})
         >>> unsettled_reason(select_runs(table))
         'no run reached the terminal phase (train error at most 0.05 at the end): 1 stayed above, 0 diverged'
@@ -186,7 +186,7 @@ def judge(
     Returns:
         The finding; without an interval and inconclusive where too few runs are left.
 
-    Example:
+    Examples:
         >>> from ncjax.claims.runs import select_runs
         >>> gap = np.array([1.0, 1.5, 2.0, 1.0, 0.5, 1.0])
         >>> table = pd.DataFrame({"run": range(6), "step": 1, "learning_rate": range(6), "train/error": 0.0})
@@ -239,7 +239,7 @@ def mean_finding(
     Returns:
         The finding.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": range(6), "step": 1, "learning_rate": range(6), "train/error": 0.0})
         >>> finding = mean_finding("B1", "gap", 1, "mean", select_runs(table), -np.arange(1.0, 7.0))
         >>> str(finding.verdict), finding.value

@@ -25,7 +25,7 @@ def paired_findings(claim: str, runs: Runs, axis: str, column: str, name: str, c
     Returns:
         One finding over all strengths, then one for each; no run takes part that has no partner.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": range(4), "step": 9, "gc_penalty": [0.0, 0.1] * 2, "seed": [0, 0, 1, 1],

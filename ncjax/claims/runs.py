@@ -33,7 +33,7 @@ class LeftOut:
         collapsed: those whose train features all fell on one point, so that no class differs from another.
         unsettled: those whose final train error exceeds `TERMINAL_ERROR`, where the claim asks for the terminal phase.
 
-    Example:
+    Examples:
         >>> LeftOut(diverged=1, collapsed=2).lost
         '1 diverged, 2 collapsed to a point'
         >>> LeftOut().lost
@@ -63,7 +63,7 @@ class Runs:
         axes: numeric hyper-parameters that vary, the seed left out.
         left_out: how many runs were left out, and why.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": [0, 0, 1], "step": [0, 9, 9], "learning_rate": [0.1, 0.1, 0.2],
         ...                       "train/error": [0.9, 0.0, 0.0]})
         >>> runs = select_runs(table)
@@ -87,7 +87,7 @@ class Runs:
         Returns:
             Group of each run, [runs]. Runs of different workdirs never share one.
 
-        Example:
+        Examples:
             >>> table = pd.DataFrame({"run": [0, 1, 2], "step": 9, "learning_rate": [0.1, 0.2, 0.2],
             ...                       "l2": [0.0, 0.0, 0.1], "train/error": 0.0})
             >>> select_runs(table).strata("learning_rate").tolist()
@@ -109,7 +109,7 @@ class Runs:
         Returns:
             One number a run; NaN where it is missing or not finite.
 
-        Example:
+        Examples:
             >>> table = pd.DataFrame({"run": [0, 1], "step": 9, "train/error": [0.0, 0.01]})
             >>> select_runs(table).values("train/error").tolist()
             [0.0, 0.01]
@@ -126,7 +126,7 @@ def hyperparameters(table: pd.DataFrame) -> list[str]:
     Returns:
         Column names in the table's order, the seed among them.
 
-    Example:
+    Examples:
         >>> hyperparameters(pd.DataFrame(columns=["run", "step", "diverged", "l2", "seed", "train/loss", "time/train"]))
         ['l2', 'seed']
     """
@@ -142,7 +142,7 @@ def sweep_axes(table: pd.DataFrame) -> tuple[str, ...]:
     Returns:
         Column names in the table's order.
 
-    Example:
+    Examples:
         >>> sweep_axes(pd.DataFrame({"learning_rate": [0.1, 0.2], "l2": [0.0, 0.0], "seed": [0, 1]}))
         ('learning_rate',)
     """
@@ -166,7 +166,7 @@ def number_runs(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: if the table is empty or lacks ``run`` or ``step``.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"workdir": ["a", "b"], "run": [0, 0], "step": [1, 1]})
         >>> number_runs(table)["run"].tolist()
         [0, 1]
@@ -194,7 +194,7 @@ def lost_runs(rows: pd.DataFrame) -> pd.Series:
     Returns:
         Indexed by run: a key of `LOST`, the first that holds at any checkpoint, or an empty string.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": [0, 1, 1], "step": [9, 0, 9], "train/geometric_complexity": [1.0, 1e12, 1.0]})
         >>> lost_runs(number_runs(table)).to_dict()
         {0: '', 1: 'exploded'}
@@ -222,7 +222,7 @@ def count_lost(lost: pd.Series) -> LeftOut:
     Returns:
         The counts.
 
-    Example:
+    Examples:
         >>> count_lost(pd.Series(["", "collapsed", "collapsed"])).lost
         '2 collapsed to a point'
     """
@@ -242,7 +242,7 @@ def final_rows(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: if the table is empty or lacks ``run`` or ``step``.
 
-    Example:
+    Examples:
         >>> final_rows(pd.DataFrame({"run": [0, 0], "step": [0, 5], "diverged": [True, False]}))["diverged"].tolist()
         [True]
     """
@@ -266,7 +266,7 @@ def select_runs(table: pd.DataFrame, terminal: bool = True) -> Runs:
     Raises:
         ValueError: if the table is empty or lacks ``run``, ``step`` or ``train/error``.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": [0, 1, 2], "step": 9, "diverged": [False, True, False],
         ...                       "train/error": [0.0, None, 0.7]})
         >>> runs = select_runs(table)
@@ -307,7 +307,7 @@ def keep_runs(runs: Runs, kept: Bool[np.ndarray, " runs"]) -> Runs:
     Returns:
         A smaller selection; rows and final rows keep their run numbers, settings are numbered anew without gaps.
 
-    Example:
+    Examples:
         >>> runs = select_runs(pd.DataFrame({"run": [0, 1], "step": 9, "l2": [0.0, 0.1], "train/error": 0.0}))
         >>> keep_runs(runs, np.array([False, True])).settings.tolist()
         [0]
@@ -338,7 +338,7 @@ def finite_numbers(column: pd.Series) -> Float[np.ndarray, " rows"]:
     Returns:
         One number a row; NaN where it is missing or not finite.
 
-    Example:
+    Examples:
         >>> finite_numbers(pd.Series([1, None, float("inf")])).tolist()
         [1.0, nan, nan]
     """

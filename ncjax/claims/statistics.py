@@ -36,7 +36,7 @@ _WEIGHTS_AT_ONCE = 4_000_000
 class BootstrapInterval(NamedTuple):
     """A statistic and the ends of its interval, in the statistic's units.
 
-    Example:
+    Examples:
         >>> BootstrapInterval(0.5, 0.1, 0.9).low
         0.1
     """
@@ -62,7 +62,7 @@ def resampled_weights(
     Source:
         Cluster bootstrap: Davison & Hinkley, Bootstrap Methods and their Application (1997), on hierarchical data.
 
-    Example:
+    Examples:
         >>> weights = resampled_weights(np.array([0, 0, 1, 1]), resamples=3)
         >>> weights.shape, bool((weights[:, 0] == weights[:, 1]).all())
         ((3, 4), True)
@@ -98,7 +98,7 @@ def bootstrap_interval(
         Expanded percentile interval: Hesterberg, What Teachers Should Know about the Bootstrap (2015),
         https://arxiv.org/abs/1411.5279
 
-    Example:
+    Examples:
         >>> values = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
         >>> mean = lambda weights: weights @ values / weights.sum(axis=1)
         >>> interval = bootstrap_interval(mean, np.arange(6))
@@ -130,7 +130,7 @@ def weighted(
     Returns:
         Weights [b, n], and a matrix that is 1 for runs of one stratum and 0 otherwise.
 
-    Example:
+    Examples:
         >>> weighted(2, None, np.array([0, 1]))[1].tolist()
         [[1.0, 0.0], [0.0, 1.0]]
     """
@@ -149,7 +149,7 @@ def stratum_weights(weights: Float[np.ndarray, "b n"], together: Float[np.ndarra
     Returns:
         One row a resample.
 
-    Example:
+    Examples:
         >>> stratum_weights(*weighted(3, None, None)).tolist()
         [[3.0, 3.0, 3.0]]
     """
@@ -169,7 +169,7 @@ def centred(
     Returns:
         One row a resample.
 
-    Example:
+    Examples:
         >>> centred(np.array([[1.0, 3.0]]), *weighted(2, None, None)).tolist()
         [[-1.0, 1.0]]
     """
@@ -197,7 +197,7 @@ def spearman(
         Spearman, The proof and measurement of association between two things (1904); strata: Taylor, Kendall's and
         Spearman's correlation coefficients in the presence of a blocking variable (Biometrics 43, 1987).
 
-    Example:
+    Examples:
         >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 8.0, 27.0])).tolist()
         [1.0]
         >>> x, y = np.array([1.0, 2.0, 8.0, 9.0]), np.array([8.0, 9.0, 1.0, 2.0])
@@ -231,7 +231,7 @@ def partial_spearman(
     Source:
         Kendall & Stuart, The Advanced Theory of Statistics, vol. 2, chapter 27: r_xy.z on Spearman's correlations.
 
-    Example:
+    Examples:
         >>> loss = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
         >>> x, y = np.array([2.0, 1.0, 4.0, 3.0, 6.0, 5.0]), np.array([1.0, 3.0, 2.0, 5.0, 4.0, 6.0])
         >>> float(spearman(x, y)[0]) > 0.4, float(partial_spearman(x, y, loss)[0]) < 0
@@ -277,7 +277,7 @@ def log_slope(
     Returns:
         Slopes [b]: 1 means that y is proportional to x; 0 where x is constant in every stratum.
 
-    Example:
+    Examples:
         >>> x = np.array([1.0, 2.0, 4.0])
         >>> log_slope(x, 5 * x**2).round(6).tolist()
         [2.0]

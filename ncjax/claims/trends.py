@@ -20,7 +20,7 @@ def log_of(values: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     Returns:
         Their logarithms; NaN for those that are not positive.
 
-    Example:
+    Examples:
         >>> log_of(np.array([1.0, 0.0])).tolist()
         [0.0, nan]
     """
@@ -40,7 +40,7 @@ def late_slopes(runs: Runs, column: str) -> Float[np.ndarray, " runs"]:
         One slope a run: -1 means that doubling the epochs halves the quantity; NaN where fewer than two checkpoints
         qualify.
 
-    Example:
+    Examples:
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": 0, "step": range(5), "epoch": [0, 1, 2, 4, 8], "train/error": 0.0,
         ...                       "a/x": [9, 8, 4, 2, 1]})
@@ -61,7 +61,7 @@ def orders_over_time(runs: Runs, first: str, second: str) -> Float[np.ndarray, "
     Returns:
         One number a run; NaN with fewer than `MIN_UNITS` checkpoints.
 
-    Example:
+    Examples:
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": 0, "step": range(6), "train/error": 0.0, "a/x": range(6),
         ...                       "a/y": [9, 8, 4, 2, 1, 0]})
@@ -88,7 +88,7 @@ def changes_since_settling(runs: Runs, column: str, logarithm: bool = False) -> 
     Returns:
         One number a run; NaN where the first is the last.
 
-    Example:
+    Examples:
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": 0, "step": range(3), "train/error": [0.5, 0.05, 0.0], "a/x": [1, 5, 3]})
         >>> changes_since_settling(select_runs(table), "a/x").tolist()
@@ -116,7 +116,7 @@ def means_along_path(runs: Runs, column: str) -> Float[np.ndarray, " runs"]:
     Returns:
         One number a run; NaN with fewer than two checkpoints.
 
-    Example:
+    Examples:
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": 0, "step": range(3), "epoch": [0.0, 1.0, 3.0], "train/error": 0.0,
         ...                       "a/x": [2.0, 0.0, 0.0]})
@@ -143,7 +143,7 @@ def first_values(runs: Runs, column: str) -> Float[np.ndarray, " runs"]:
     Returns:
         One number a run.
 
-    Example:
+    Examples:
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": 0, "step": range(2), "train/error": 0.0, "a/x": [1.0, 5.0]})
         >>> first_values(select_runs(table), "a/x").tolist()

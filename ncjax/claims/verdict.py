@@ -20,7 +20,7 @@ RULE = (
 class Verdict(enum.StrEnum):
     """The four answers that a claim can get.
 
-    Example:
+    Examples:
         >>> Verdict("supported") is Verdict.SUPPORTED
         True
     """
@@ -55,7 +55,7 @@ class Finding:
         unsettled: runs left out because their train error stayed above the terminal phase's threshold.
         note: what a reader must know beside the numbers, or nothing.
 
-    Example:
+    Examples:
         >>> finding = Finding("A1", "GC and train CDNV, all runs", Verdict.SUPPORTED, "Spearman's ρ", 1,
         ...                   value=0.8, low=0.3, high=0.95, runs=12, units=6, unit="settings")
         >>> finding.as_dict()["verdict"]
@@ -87,7 +87,7 @@ class Finding:
         Returns:
             One entry per attribute.
 
-        Example:
+        Examples:
             >>> Finding("B1", "gap", Verdict.NOT_APPLICABLE, "mean", 1).as_dict()["value"] is None
             True
         """
@@ -119,7 +119,7 @@ def decide(interval: BootstrapInterval, claimed: int, units: int) -> Verdict:
     Raises:
         ValueError: if ``claimed`` is neither +1 nor -1.
 
-    Example:
+    Examples:
         >>> decide(BootstrapInterval(0.5, 0.1, 0.9), claimed=1, units=12)
         <Verdict.SUPPORTED: 'supported'>
         >>> decide(BootstrapInterval(0.5, 0.1, 0.9), claimed=-1, units=12)

@@ -22,7 +22,7 @@ _SAME_EPOCH = 1.02
 class When(enum.StrEnum):
     """Where in training runs are compared.
 
-    Example:
+    Examples:
         >>> [str(when) for when in When]
         ['at the end', 'at equal epochs', 'at equal train loss']
     """
@@ -49,7 +49,7 @@ def cut_runs(runs: Runs, when: When, terminal: bool = True) -> Runs | None:
     Returns:
         The selection itself if nothing is to be cut off, None if the table cannot tell.
 
-    Example:
+    Examples:
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": [0, 0, 1, 1], "step": [0, 9, 0, 9], "train/error": 0.0,
         ...                       "train/loss": [1.0, 0.1, 1.0, 0.01], "train/cdnv": [1.0, 0.5, 1.0, 0.25]})

@@ -22,11 +22,11 @@ def define_config(values: flags.FlagValues = flags.FLAGS, argv: list[str] | None
     """Defines --config=FILE[:VARIANT] and --config.KEY=VALUE.
 
     Args:
-      values: that get the flags.
-      argv: of the command; by default this process's.
+        values: that get the flags.
+        argv: of the command; by default this process's.
 
     Returns:
-      The flag's holder, for ``asked_config``.
+        The flag's holder, for ``asked_config``.
     """
     about = "Experiment: a file, or the name of one that ships with ncjax, e.g. quickstart."
     holder = config_flags.DEFINE_config_file(_NAME, None, about, flag_values=values, sys_argv=argv)
@@ -38,13 +38,13 @@ def asked_config(holder: Any) -> ConfigDict:
     """The config that the flags describe; an axis that a flag sets to None is taken off.
 
     Args:
-      holder: of ``define_config``, parsed.
+        holder: of ``define_config``, parsed.
 
     Returns:
-      The config.
+        The config.
 
     Raises:
-      ValueError: if a flag sets a value that no run takes, since the config sweeps it.
+        ValueError: if a flag sets a value that no run takes, since the config sweeps it.
     """
     from ncjax.sweep import AXES, swept_axes
 
@@ -68,10 +68,10 @@ def unknown_key(argv: list[str]) -> str | None:
     """Says which key of the command line the config lacks.
 
     Args:
-      argv: of the command, in which ``--config`` stands before its keys.
+        argv: of the command, in which ``--config`` stands before its keys.
 
     Returns:
-      One line with the nearest key or all there are, or None if none is missing.
+        One line with the nearest key or all there are, or None if none is missing.
     """
     config: Any = None
     for argument in argv:
@@ -136,7 +136,7 @@ def shipped_configs() -> dict[str, Path]:
     """The configs that come with the package.
 
     Returns:
-      Their files by name: ``quickstart``, ``limits_paper/cascade``.
+        Their files by name: ``quickstart``, ``limits_paper/cascade``.
     """
     files = (path for path in sorted(SHIPPED.rglob("*.py")) if path.stem != "__init__")
     return {

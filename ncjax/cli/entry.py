@@ -39,10 +39,10 @@ def run(main: Callable[[], None], first: Callable[[], None] | None = None, *, de
     A flag or config that is wrong, a file that is missing or damaged, ends the process with status 2 and one line.
 
     Args:
-      main: takes nothing; raises ValueError or OSError for bad input.
-      first: called before JAX is asked for its devices.
-      devices: whether ``main`` computes on them; if not, JAX is never asked and another process can have them, as on a
-        TPU only one can.
+        main: takes nothing; raises ValueError or OSError for bad input.
+        first: called before JAX is asked for its devices.
+        devices: whether ``main`` computes on them; if not, JAX is never asked and another process can have them, as on
+            a TPU only one can.
     """
     app.run(lambda argv: _guarded(lambda: _main(argv, main, first, devices)), flags_parser=_parse_flags)
 
@@ -156,11 +156,11 @@ def raised_by(error: BaseException, package: str) -> bool:
     """Whether the innermost frame of an error lies in a package.
 
     Args:
-      error: with its traceback.
-      package: a directory on the way to the file.
+        error: with its traceback.
+        package: a directory on the way to the file.
 
     Returns:
-      Whether it does.
+        Whether it does.
     """
     *_, innermost = traceback.extract_tb(error.__traceback__)
     return f"/{package}/" in Path(innermost.filename).as_posix()

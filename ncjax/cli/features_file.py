@@ -17,13 +17,13 @@ class FeaturesFile:
     """Features of one or two splits, checked, with their classifier if there is one.
 
     Attributes:
-      train: [n, d] floats and [n] int32 from 0 to C - 1.
-      test: the same of the test split, or None.
-      classes: the label in the file of each of the C classes.
-      kernel: [d, C] or None.
-      bias: [C] or None.
-      kernel_layout: how the file holds the kernel: "[d, C]", "[C, d]", "[d, C] (assumed)", or None without one.
-      notes: what a reader of the numbers has to know, a sentence each.
+        train: [n, d] floats and [n] int32 from 0 to C - 1.
+        test: the same of the test split, or None.
+        classes: the label in the file of each of the C classes.
+        kernel: [d, C] or None.
+        bias: [C] or None.
+        kernel_layout: how the file holds the kernel: "[d, C]", "[C, d]", "[d, C] (assumed)", or None without one.
+        notes: what a reader of the numbers has to know, a sentence each.
     """
 
     train: Split
@@ -39,16 +39,16 @@ def read_features(path: Path) -> FeaturesFile:
     """Reads an .npz file; nothing in it is ever unpickled.
 
     Args:
-      path: of a file with the arrays `features` [n, d] and `labels` [n], and optionally `kernel` [d, C] (or [C, d], as
-        in PyTorch), `bias` [C], `test_features` [m, d] and `test_labels` [m]. Without a kernel the classes are the
-        labels that occur; with one they are its columns.
+        path: of a file with the arrays `features` [n, d] and `labels` [n], and optionally `kernel` [d, C] (or [C, d],
+            as in PyTorch), `bias` [C], `test_features` [m, d] and `test_labels` [m]. Without a kernel the classes are
+            the labels that occur; with one they are its columns.
 
     Returns:
-      The checked arrays.
+        The checked arrays.
 
     Raises:
-      OSError: if the file cannot be read.
-      ValueError: if it is no .npz file, lacks an array, or an array does not fit.
+        OSError: if the file cannot be read.
+        ValueError: if it is no .npz file, lacks an array, or an array does not fit.
     """
     from ncjax.transfer import read_npz
 

@@ -54,9 +54,9 @@ class Protocol:
     """What is asked of every feature set.
 
     Attributes:
-      ways, shots, queries, episodes, heads: as in ``ncjax.transfer.EpisodeSpec``; ``ridge_chosen`` among the heads.
-      seed: of the episodes.
-      episodes_file: episodes to take instead of random ones, or None.
+        ways, shots, queries, episodes, heads: as in ``ncjax.transfer.EpisodeSpec``; ``ridge_chosen`` among the heads.
+        seed: of the episodes.
+        episodes_file: episodes to take instead of random ones, or None.
     """
 
     ways: int = 5
@@ -120,14 +120,14 @@ def measure_sets(sets: Iterable[FeatureSet], protocol: Protocol) -> tuple[dict[s
     """Measures every feature set on the protocol's episodes.
 
     Args:
-      sets: the features.
-      protocol: ways, shots, heads and so on.
+        sets: the features.
+        protocol: ways, shots, heads and so on.
 
     Returns:
-      What JSON can hold, and the accuracy of each episode [sets, episodes] by head and shots.
+        What JSON can hold, and the accuracy of each episode [sets, episodes] by head and shots.
 
     Raises:
-      ValueError: if the features do not fit the protocol.
+        ValueError: if the features do not fit the protocol.
     """
     measured, accuracies = [], []
     for features in sets:
@@ -151,14 +151,14 @@ def measure_set(features: FeatureSet, protocol: Protocol) -> tuple[dict[str, Any
     """Measures one feature set: accuracy of every head at every number of shots, collapse, the nearest-mean bound.
 
     Args:
-      features: the set.
-      protocol: ways, shots, heads and so on.
+        features: the set.
+        protocol: ways, shots, heads and so on.
 
     Returns:
-      What JSON can hold, and the accuracy of each episode by head and shots.
+        What JSON can hold, and the accuracy of each episode by head and shots.
 
     Raises:
-      ValueError: if the features do not fit the protocol.
+        ValueError: if the features do not fit the protocol.
     """
     import jax
 
@@ -218,10 +218,10 @@ def table(result: dict[str, Any]) -> str:
     """Lays a result out for a terminal.
 
     Args:
-      result: of `measure_sets`.
+        result: of `measure_sets`.
 
     Returns:
-      Lines joined by newlines.
+        Lines joined by newlines.
     """
     lines = []
     for one in result["sets"]:

@@ -16,12 +16,12 @@ class FeatureSet:
     """Features of classes never trained on.
 
     Attributes:
-      name: of the file or run.
-      setting: sets of one setting differ by their seeds alone.
-      target: [n, d] floats and [n] integers.
-      validation: the same of classes to choose by, or None.
-      center: [d], the mean of the source features, or None.
-      notes: what a reader of the numbers has to know.
+        name: of the file or run.
+        setting: sets of one setting differ by their seeds alone.
+        target: [n, d] floats and [n] integers.
+        validation: the same of classes to choose by, or None.
+        center: [d], the mean of the source features, or None.
+        notes: what a reader of the numbers has to know.
     """
 
     name: str
@@ -36,16 +36,16 @@ def from_files(paths: list[str], validation: str | None, source: str | None) -> 
     """Reads files of features.
 
     Args:
-      paths: of .npz files with `features` and `labels`; several are taken as seeds of one setting.
-      validation: such a file of validation classes, or None.
-      source: such a file of the classes trained on, whose mean is the centre of the cosine head, or None.
+        paths: of .npz files with `features` and `labels`; several are taken as seeds of one setting.
+        validation: such a file of validation classes, or None.
+        source: such a file of the classes trained on, whose mean is the centre of the cosine head, or None.
 
     Returns:
-      One set a file.
+        One set a file.
 
     Raises:
-      OSError: if a file cannot be read.
-      ValueError: if a file does not fit.
+        OSError: if a file cannot be read.
+        ValueError: if a file does not fit.
     """
     if len(paths) > 1 and (validation or source):
         raise ValueError("--validation_features, --source_features: go with one --features file, which they belong to")
@@ -68,16 +68,16 @@ def from_workdir(workdir: Path, runs: list[int], chunk: int = 256) -> Iterator[F
     """Passes the target classes of a sweep through the networks of its runs' last checkpoints.
 
     Args:
-      workdir: of the sweep.
-      runs: their numbers; none for all.
-      chunk: images at once.
+        workdir: of the sweep.
+        runs: their numbers; none for all.
+        chunk: images at once.
 
     Yields:
-      One set a run; the setting is all of its hyper-parameters but the seed.
+        One set a run; the setting is all of its hyper-parameters but the seed.
 
     Raises:
-      OSError: if there is no sweep.
-      ValueError: if its data has no target classes, or there is no such run or no checkpoint of it.
+        OSError: if there is no sweep.
+        ValueError: if its data has no target classes, or there is no such run or no checkpoint of it.
     """
     from ncjax.sweep import read_runs
 

@@ -13,13 +13,13 @@ def once_each(argv: list[str]) -> list[str]:
     append such flags to their own. Any other flag must say one thing.
 
     Args:
-      argv: of the command, with its name.
+        argv: of the command, with its name.
 
     Returns:
-      The same without what a later flag of the config replaces.
+        The same without what a later flag of the config replaces.
 
     Raises:
-      ValueError: if a flag says two things.
+        ValueError: if a flag says two things.
     """
     last: dict[str, list[str]] = {}
     kept: list[list[str]] = []
@@ -45,7 +45,7 @@ def refuse_empty() -> None:
     """Refuses flags that say nothing: a shell's variable that is not set would name this directory, as a path.
 
     Raises:
-      ValueError: naming the first.
+        ValueError: naming the first.
     """
     for name in flags.FLAGS:
         flag = flags.FLAGS[name]

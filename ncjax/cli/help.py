@@ -13,7 +13,7 @@ def help_text() -> str:
     """The help of the command whose module is loaded.
 
     Returns:
-      Text for a terminal.
+        Text for a terminal.
     """
     command = sys.argv[0] if sys.argv[0].startswith("ncjax ") else ""
     by_module = flags.FLAGS.flags_by_module_dict()

@@ -63,14 +63,14 @@ def measure_features(file: FeaturesFile, num_resamples: int = 0, seed: int = 0) 
     """Every measure of collapse that a file allows.
 
     Args:
-      file: as read.
-      num_resamples: of the bootstrap; 0 for no intervals.
-      seed: of the resamples.
+        file: as read.
+        num_resamples: of the bootstrap; 0 for no intervals.
+        seed: of the resamples.
 
     Returns:
-      What JSON can hold: sizes, notes, `metrics` by name, and `intervals` by name where asked for. The names are those
-      of `ncjax.metrics.train_test_report`, without "train/" if there is no test split. A number that is not finite is
-      null, and a note names it.
+        What JSON can hold: sizes, notes, `metrics` by name, and `intervals` by name where asked for. The names are
+        those of `ncjax.metrics.train_test_report`, without "train/" if there is no test split. A number that is not
+        finite is null, and a note names it.
     """
     import jax
 
@@ -122,17 +122,17 @@ def measure_run(workdir: Path, run: int, num_resamples: int = 0, seed: int = 0) 
     """Measures the collapse of a sweep's run again, from its last checkpoint.
 
     Args:
-      workdir: of the sweep.
-      run: its number.
-      num_resamples: of the bootstrap; 0 for no intervals.
-      seed: of the resamples.
+        workdir: of the sweep.
+        run: its number.
+        num_resamples: of the bootstrap; 0 for no intervals.
+        seed: of the resamples.
 
     Returns:
-      The run's step and settings, and what `measure_features` gives.
+        The run's step and settings, and what `measure_features` gives.
 
     Raises:
-      OSError: if there is no sweep, or no checkpoint of the run.
-      ValueError: if the sweep has no such run.
+        OSError: if there is no sweep, or no checkpoint of the run.
+        ValueError: if the sweep has no such run.
     """
     import jax
 
@@ -159,15 +159,15 @@ def last_checkpoint(workdir: Path, run: int) -> dict[str, Any]:
     """The last row of a run in a sweep's table of results.
 
     Args:
-      workdir: of the sweep.
-      run: its number.
+        workdir: of the sweep.
+        run: its number.
 
     Returns:
-      What JSON can hold: the run's settings and its `metrics` by name.
+        What JSON can hold: the run's settings and its `metrics` by name.
 
     Raises:
-      OSError: if there is no table.
-      ValueError: if the table has no such run.
+        OSError: if there is no table.
+        ValueError: if the table has no such run.
     """
     from ncjax.results import read_table
 
@@ -188,10 +188,10 @@ def table(result: dict[str, Any]) -> str:
     """Lays a result out for a terminal.
 
     Args:
-      result: of `measure_features` or `last_checkpoint`.
+        result: of `measure_features` or `last_checkpoint`.
 
     Returns:
-      Lines joined by newlines.
+        Lines joined by newlines.
     """
     intervals = result.get("intervals", {})
     width = max(map(len, result["metrics"]), default=0)

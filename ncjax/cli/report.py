@@ -42,8 +42,8 @@ def write_again(workdirs: list[Path], following: bool) -> None:
     """Writes the report once, or whenever rows have been added until the sweeps end.
 
     Args:
-      workdirs: of the sweeps.
-      following: whether to go on as long as one of them runs.
+        workdirs: of the sweeps.
+        following: whether to go on as long as one of them runs.
     """
     written = None
     while True:
@@ -73,7 +73,7 @@ def write(workdirs: list[Path]) -> None:
     """Writes the report, prints the claims and says where the files lie.
 
     Args:
-      workdirs: of the sweeps.
+        workdirs: of the sweeps.
     """
     from ncjax.plugins import import_plugins
     from ncjax.report import claims_text, read_descriptions, read_states, read_tables, write_comparison, write_report

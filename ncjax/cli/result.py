@@ -22,10 +22,10 @@ def check_writable(**paths: str | None) -> None:
     """Makes sure that files can be written, before the time is spent that it takes to know what.
 
     Args:
-      **paths: by the names of their flags; None for one that is not asked for.
+        **paths: by the names of their flags; None for one that is not asked for.
 
     Raises:
-      ValueError: naming the first that lies in no directory, or is one.
+        ValueError: naming the first that lies in no directory, or is one.
     """
     for name, value in paths.items():
         if value is None:
@@ -39,9 +39,9 @@ def show(result: dict[str, Any], table: Callable[[dict[str, Any]], str], *, json
     """Prints a result, as a table where a person reads it and as JSON otherwise, and writes it to a file if asked to.
 
     Args:
-      result: what JSON can hold.
-      table: lays it out for a terminal.
-      json_file: path, or None.
+        result: what JSON can hold.
+        table: lays it out for a terminal.
+        json_file: path, or None.
     """
     text = json.dumps(result, indent=2, allow_nan=False)
     if json_file is not None:

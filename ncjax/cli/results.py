@@ -4,14 +4,11 @@ python -m experiments.results [--experiment=configs/limits_paper/cascade.py:smal
 
 Without --experiment it takes every one that has a small variant, and writes an index. A sweep that has come to its end
 under --runs is not run again, one that was interrupted goes on. A file notes.md beside a page is set into it.
---readme=README.md also writes the table of verdicts between that file's two marks.
 """
 
 import contextlib
 import difflib
 import json
-import os
-import re
 import runpy
 import signal
 import subprocess
@@ -27,21 +24,18 @@ from ncjax.cli import entry as launch
 EXPERIMENTS = flags.DEFINE_multi_string("experiment", None, "Config and variant; may be given several times.")
 RUNS = flags.DEFINE_string("runs", "runs/results", "Directory that holds a workdir for each sweep.")
 PAGES = flags.DEFINE_string("pages", "runs/results/pages", "Directory for the pages.")
-README = flags.DEFINE_string("readme", None, "File to write the table of verdicts into.")
 
 ROOT = Path(__file__).resolve().parents[2]
-MARKS = ("<!-- results -->", "<!-- end of results -->")
 
 
 class Experiment(NamedTuple):
     """A variant of a config.
 
     Attributes:
-        path: of the file, from the root of the project.
-        variant: behind the colon.
-        claims: keys of the claims that it is about.
-      ran: network and data of this variant.
-      setting: networks and data of the file's full settings, which the variant stands in for.
+        path: of the file, from the root of the project. variant: behind the colon. claims: keys of the claims that it
+            is about.
+        ran: network and data of this variant.
+        setting: networks and data of the file's full settings, which the variant stands in for.
     """
 
     path: str
@@ -75,11 +69,6 @@ def main() -> None:
     """Runs what the flags ask for and writes the pages."""
     every = list(experiments())
     asked = [chosen(name, every) for name in EXPERIMENTS.value or ()]
-    readme = Path(README.value) if README.value else None
-    if readme and asked:
-        raise ValueError("--readme: the table of verdicts is of all experiments; expected no --experiment with it")
-    if readme:
-        halves(readme)
     runs, pages = Path(str(RUNS.value)), Path(str(PAGES.value))
     offline = asked or [each for each in every if each.variant]
     shared = (launch.PLATFORM, launch.COMPILATION_CACHE)
@@ -91,33 +80,28 @@ def main() -> None:
         results.append(write_page(experiment, runs / experiment.name, pages / experiment.name))
         print(pages / experiment.name / "README.md", flush=True)
     if not asked:
-        write_index(results, [each.config for each in every if not each.variant], pages, readme)
+        write_index(results, [each.config for each in every if not each.variant], pages)
         print(pages / "README.md")
 
 
-def write_index(results: list[Any], waiting: list[str], pages: Path, readme: Path | None) -> None:
-    """Writes the page that leads to the others, and the table of verdicts.
+def write_index(results: list[Any], waiting: list[str], pages: Path) -> None:
+    """Writes the page that leads to the others.
 
     Args:
-      results: the `ncjax.report.SweepResults` of all.
-      waiting: experiments that have not been run.
-      pages: folder of the pages.
-      readme: file to write the table into, or None.
+        results: the `ncjax.report.SweepResults` of all.
+        waiting: experiments that have not been run.
+        pages: folder of the pages.
     """
-    from ncjax.report import index_page, verdict_table
+    from ncjax.report import index_page
 
     (pages / "README.md").write_text(index_page(results, waiting), encoding="utf-8")
-    if readme:
-        before, after = halves(readme)
-        table = verdict_table(results, Path(os.path.relpath(pages, readme.parent)).as_posix() + "/")
-        readme.write_text(f"{before}{MARKS[0]}\n\n{table}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def experiments() -> Iterable[Experiment]:
     """Every config that is about claims: its full settings and the variants that a small machine can run.
 
     Yields:
-      Those of one file together.
+        Those of one file together.
     """
     from configs import variants
 
@@ -136,14 +120,14 @@ def chosen(name: str, every: Iterable[Experiment]) -> Experiment:
     """The experiment of a name.
 
     Args:
-      name: file and variant.
-      every: to choose from.
+        name: file and variant.
+        every: to choose from.
 
     Returns:
-      The experiment.
+        The experiment.
 
     Raises:
-      ValueError: if there is none, naming the nearest.
+        ValueError: if there is none, naming the nearest.
     """
     found = {each.config: each for each in every}
     if name not in found:
@@ -156,9 +140,9 @@ def run_sweep(experiment: Experiment, workdir: Path, flags_of_jax: Sequence[str]
     """Runs a sweep to its end in a process of its own, or as far as is missing; ends with it if it ends early.
 
     Args:
-      experiment: to run.
-      workdir: of the sweep.
-      flags_of_jax: to pass on, such as --platform=cpu.
+        experiment: to run.
+        workdir: of the sweep.
+        flags_of_jax: to pass on, such as --platform=cpu.
     """
     command = ["-m", "experiments.sweep", f"--config={ROOT / experiment.config}", f"--workdir={workdir.absolute()}"]
     process = subprocess.Popen([sys.executable, *command, *flags_of_jax], cwd=ROOT)
@@ -183,12 +167,12 @@ def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
     """Writes the page and the figures of a sweep.
 
     Args:
-      experiment: that was run.
-      workdir: of the sweep.
-      page: folder for the page.
+        experiment: that was run.
+        workdir: of the sweep.
+        page: folder for the page.
 
     Returns:
-      The `ncjax.report.SweepResults`.
+        The `ncjax.report.SweepResults`.
     """
     from ncjax.claims import evaluate
     from ncjax.report import FIGURES, SweepResults, draw_figures, read_descriptions, read_tables, sweep_page
@@ -216,24 +200,6 @@ def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
         json.dumps([each.as_dict() for each in findings], ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
     return results
-
-
-def halves(readme: Path) -> tuple[str, str]:
-    """What stands before and behind the marks of a file.
-
-    Args:
-      readme: the file.
-
-    Returns:
-      Two texts.
-
-    Raises:
-      ValueError: if it lacks the marks.
-    """
-    found = re.fullmatch(f"(.*){MARKS[0]}.*{MARKS[1]}(.*)", readme.read_text(encoding="utf-8"), re.DOTALL)
-    if not found:
-        raise ValueError(f"--readme: {readme} lacks the lines {MARKS[0]} and {MARKS[1]}, between which the table goes")
-    return found[1], found[2]
 
 
 def start() -> None:

@@ -65,21 +65,21 @@ def pick(table: "pd.DataFrame", conditions: Iterable[str], sort: str = "") -> "p
     """Rows of a table that meet all conditions.
 
     Args:
-      table: with a row for each run.
-      conditions: each a column, a sign of comparison and a value.
-      sort: column to sort by; after a minus the largest value comes first. Missing values come last.
+        table: with a row for each run.
+        conditions: each a column, a sign of comparison and a value.
+        sort: column to sort by; after a minus the largest value comes first. Missing values come last.
 
     Returns:
-      The rows.
+        The rows.
 
     Raises:
-      ValueError: if a condition is none, or there is no such column.
+        ValueError: if a condition is none, or there is no such column.
 
-    Example:
-      >>> import pandas as pd
-      >>> table = pd.DataFrame({"run": [0, 1, 2], "l2": [0.0, 0.1, 0.2]})
-      >>> pick(table, ["l2>0", "l2 != 0.2"])["run"].tolist(), pick(table, [], "-l2")["run"].tolist()
-      ([1], [2, 1, 0])
+    Examples:
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"run": [0, 1, 2], "l2": [0.0, 0.1, 0.2]})
+        >>> pick(table, ["l2>0", "l2 != 0.2"])["run"].tolist(), pick(table, [], "-l2")["run"].tolist()
+        ([1], [2, 1, 0])
     """
     from ncjax.options import known
 

@@ -26,14 +26,14 @@ def blocks_pay(geometry: Geometry) -> bool:
     """Whether a convolution has unit strides and a kernel of more than one pixel, of which some is inside the maps.
 
     Args:
-      geometry: of the convolution.
+        geometry: of the convolution.
 
     Returns:
-      Whether the functions here are for it.
+        Whether the functions here are for it.
 
-    Example:
-      >>> blocks_pay(Geometry((4, 4), (3, 3), (1, 1), ((1, 1), (1, 1))))
-      True
+    Examples:
+        >>> blocks_pay(Geometry((4, 4), (3, 3), (1, 1), ((1, 1), (1, 1))))
+        True
     """
     inside = all(0 <= pad < size for size, pair in zip(geometry.window, geometry.pads, strict=True) for pad in pair)
     return geometry.strides == (1, 1) and geometry.window != (1, 1) and inside
@@ -45,13 +45,13 @@ def forward(
     """The convolution itself.
 
     Args:
-      x: images, channels last.
-      kernel: one kernel per output feature.
-      geometry: of the convolution.
-      precision: of the products.
+        x: images, channels last.
+        kernel: one kernel per output feature.
+        geometry: of the convolution.
+        precision: of the products.
 
     Returns:
-      Maps of features.
+        Maps of features.
     """
     (height, width), (kernel_height, kernel_width), _, pads = geometry
     images, features = len(x), kernel.shape[-1]

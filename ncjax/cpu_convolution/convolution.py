@@ -27,27 +27,27 @@ def matmul_convolution(
     gradients too. Many rows of a Jacobian at a time share what is zero behind their ReLUs and max-pools.
 
     Args:
-      inputs: images, channels last.
-      kernel: one kernel per output feature.
-      strides: two steps, rows then columns.
-      padding: ``SAME``, ``VALID`` or explicit (before, after) pairs.
-      lhs_dilation: not supported, other than ones.
-      rhs_dilation: not supported, other than ones.
-      dimension_numbers: Flax's layout, NHWC and HWIO, is assumed.
-      feature_group_count: not supported, other than one.
-      precision: of the matrix product, as in ``jax.lax.dot``.
+        inputs: images, channels last.
+        kernel: one kernel per output feature.
+        strides: two steps, rows then columns.
+        padding: ``SAME``, ``VALID`` or explicit (before, after) pairs.
+        lhs_dilation: not supported, other than ones.
+        rhs_dilation: not supported, other than ones.
+        dimension_numbers: Flax's layout, NHWC and HWIO, is assumed.
+        feature_group_count: not supported, other than one.
+        precision: of the matrix product, as in ``jax.lax.dot``.
 
     Returns:
-      What ``jax.lax.conv_general_dilated`` returns for the same arguments.
+        What ``jax.lax.conv_general_dilated`` returns for the same arguments.
 
     Raises:
-      ValueError: for dilated or grouped convolutions, and for kernels larger than the padded maps.
+        ValueError: for dilated or grouped convolutions, and for kernels larger than the padded maps.
 
-    Example:
-      >>> import jax.numpy as jnp
-      >>> image = jnp.arange(9.0).reshape(1, 3, 3, 1)
-      >>> matmul_convolution(image, jnp.ones((3, 3, 1, 1)), (1, 1), "VALID").item()
-      36.0
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> image = jnp.arange(9.0).reshape(1, 3, 3, 1)
+        >>> matmul_convolution(image, jnp.ones((3, 3, 1, 1)), (1, 1), "VALID").item()
+        36.0
     """
     del dimension_numbers
     if feature_group_count != 1 or any(d != 1 for d in [*(lhs_dilation or ()), *(rhs_dilation or ())]):

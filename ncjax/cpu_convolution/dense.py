@@ -23,16 +23,16 @@ def dense_pays(images: int, height: int, width: int) -> bool:
     """Whether maps are so small and images so many that the dense way is the faster one.
 
     Args:
-      images: number of them.
-      height: of the input map.
-      width: of the input map.
+        images: number of them.
+        height: of the input map.
+        width: of the input map.
 
     Returns:
-      Whether to take it.
+        Whether to take it.
 
-    Example:
-      >>> dense_pays(512, 2, 2), dense_pays(512, 4, 4), dense_pays(16, 2, 2)
-      (True, False, False)
+    Examples:
+        >>> dense_pays(512, 2, 2), dense_pays(512, 4, 4), dense_pays(16, 2, 2)
+        (True, False, False)
     """
     return height * width <= _MOST_PIXELS and images >= _FEWEST_IMAGES
 
@@ -43,17 +43,17 @@ def dense_kernel(
     """A kernel as the matrix by which it maps a whole image.
 
     Args:
-      kernel: of a convolution with unit strides.
-      height: of the input map.
-      width: of the input map.
-      pads: (before, after) of rows and columns.
+        kernel: of a convolution with unit strides.
+        height: of the input map.
+        width: of the input map.
+        pads: (before, after) of rows and columns.
 
     Returns:
-      [h·w·c, oh·ow·features], linear in the kernel.
+        [h·w·c, oh·ow·features], linear in the kernel.
 
-    Example:
-      >>> dense_kernel(jnp.array([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1), 1, 2, ((0, 0), (1, 1))).tolist()
-      [[2.0, 1.0], [3.0, 2.0]]
+    Examples:
+        >>> dense_kernel(jnp.array([1.0, 2.0, 3.0]).reshape(1, 3, 1, 1), 1, 2, ((0, 0), (1, 1))).tolist()
+        [[2.0, 1.0], [3.0, 2.0]]
     """
     kernel_height, kernel_width, channels, features = kernel.shape
     out_height, out_width = height + sum(pads[0]) - kernel_height + 1, width + sum(pads[1]) - kernel_width + 1
@@ -78,20 +78,20 @@ def dense_kernel_gradient(
     """Takes a gradient with respect to `dense_kernel` back to the kernel: sums what is one number there.
 
     Args:
-      gradient: with respect to the matrix.
-      kernel: shape and type of the kernel.
-      height: of the input map.
-      width: of the input map.
-      pads: (before, after) of rows and columns.
+        gradient: with respect to the matrix.
+        kernel: shape and type of the kernel.
+        height: of the input map.
+        width: of the input map.
+        pads: (before, after) of rows and columns.
 
     Returns:
-      With the kernel's shape.
+        With the kernel's shape.
 
-    Example:
-      >>> kernel = jax.ShapeDtypeStruct((1, 3, 1, 1), jnp.float32)
-      >>> gradient = jnp.array([[1.0, 10.0], [100.0, 1000.0]])
-      >>> dense_kernel_gradient(gradient, kernel, 1, 2, ((0, 0), (1, 1))).ravel().tolist()
-      [10.0, 1001.0, 100.0]
+    Examples:
+        >>> kernel = jax.ShapeDtypeStruct((1, 3, 1, 1), jnp.float32)
+        >>> gradient = jnp.array([[1.0, 10.0], [100.0, 1000.0]])
+        >>> dense_kernel_gradient(gradient, kernel, 1, 2, ((0, 0), (1, 1))).ravel().tolist()
+        [10.0, 1001.0, 100.0]
     """
     at, _ = varying_alike(jnp.zeros(kernel.shape, kernel.dtype), gradient)
     return jax.vjp(lambda kernel: dense_kernel(kernel, height, width, pads), at)[1](gradient)[0]

@@ -26,19 +26,19 @@ def bilinear_convolution(
     """A two-dimensional convolution.
 
     Args:
-      inputs: images, channels last.
-      kernel: one kernel per output feature.
-      geometry: sizes, strides and pads.
-      precision: as in ``jax.lax.dot``.
+        inputs: images, channels last.
+        kernel: one kernel per output feature.
+        geometry: sizes, strides and pads.
+        precision: as in ``jax.lax.dot``.
 
     Returns:
-      What ``jax.lax.conv_general_dilated`` returns for the same arguments.
+        What ``jax.lax.conv_general_dilated`` returns for the same arguments.
 
-    Example:
-      >>> image = jnp.arange(9.0).reshape(1, 3, 3, 1)
-      >>> valid = Geometry((3, 3), (3, 3), (1, 1), ((0, 0), (0, 0)))
-      >>> bilinear_convolution(image, jnp.ones((3, 3, 1, 1)), valid).item()
-      36.0
+    Examples:
+        >>> image = jnp.arange(9.0).reshape(1, 3, 3, 1)
+        >>> valid = Geometry((3, 3), (3, 3), (1, 1), ((0, 0), (0, 0)))
+        >>> bilinear_convolution(image, jnp.ones((3, 3, 1, 1)), valid).item()
+        36.0
     """
     # Traced now, lowered later: a default precision that is in force here must not be lost.
     precision = precision or jax.config.jax_default_matmul_precision  # type: ignore[attr-defined]

@@ -37,15 +37,15 @@ def sharing_pays(directions: int, features: int) -> bool:
     common, and take longer for it.
 
     Args:
-      directions: cotangents of each image.
-      features: of each.
+        directions: cotangents of each image.
+        features: of each.
 
     Returns:
-      Whether to take `input_gradients`.
+        Whether to take `input_gradients`.
 
-    Example:
-      >>> sharing_pays(512, 64), sharing_pays(16, 64), sharing_pays(512, 8)
-      (True, False, False)
+    Examples:
+        >>> sharing_pays(512, 64), sharing_pays(16, 64), sharing_pays(512, 8)
+        (True, False, False)
     """
     enough = directions >= _FEWEST_DIRECTIONS and features >= _FEWEST_FEATURES
     return enough and jax.default_backend() == "cpu"
@@ -61,19 +61,19 @@ def input_gradients(
     """The gradient with respect to its input of a convolution, for d cotangents of each image.
 
     Args:
-      cotangents: the last axis one of them each.
-      kernel: one kernel per output feature.
-      geometry: of the convolution.
-      precision: of the products.
+        cotangents: the last axis one of them each.
+        kernel: one kernel per output feature.
+        geometry: of the convolution.
+        precision: of the products.
 
     Returns:
-      The gradients, the last axis that of the cotangents.
+        The gradients, the last axis that of the cotangents.
 
-    Example:
-      >>> geometry = Geometry((1, 2), (1, 3), (1, 1), ((0, 0), (1, 1)))
-      >>> kernel = jnp.array([1.0, 3.0, 5.0]).reshape(1, 3, 1, 1)
-      >>> input_gradients(jnp.array([0.0, 2.0]).reshape(1, 1, 2, 1, 1), kernel, geometry=geometry).ravel().tolist()
-      [2.0, 6.0]
+    Examples:
+        >>> geometry = Geometry((1, 2), (1, 3), (1, 1), ((0, 0), (1, 1)))
+        >>> kernel = jnp.array([1.0, 3.0, 5.0]).reshape(1, 3, 1, 1)
+        >>> input_gradients(jnp.array([0.0, 2.0]).reshape(1, 1, 2, 1, 1), kernel, geometry=geometry).ravel().tolist()
+        [2.0, 6.0]
     """
     # In memory too: left to itself the compiler turns the maps here and back again.
     cotangents = with_layout_constraint(cotangents, Layout(major_to_minor=(0, 1, 2, 3, 4)))

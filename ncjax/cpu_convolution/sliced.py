@@ -20,13 +20,13 @@ def forward(
     """The convolution itself.
 
     Args:
-      x: images, channels last.
-      kernel: one kernel per output feature.
-      geometry: of the convolution.
-      precision: of the product.
+        x: images, channels last.
+        kernel: one kernel per output feature.
+        geometry: of the convolution.
+        precision: of the product.
 
     Returns:
-      Maps of features.
+        Maps of features.
     """
     padded = jnp.pad(x, ((0, 0), *geometry.pads, (0, 0)))
     (row_step, column_step), (height, width) = geometry.strides, geometry.out_size

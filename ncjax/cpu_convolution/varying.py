@@ -11,15 +11,15 @@ def varying_alike(*arrays: Array) -> tuple[Array, ...]:
     """The same arrays, each declared to vary over the mesh axes that any of them varies over.
 
     Args:
-      *arrays: parts of the same computation.
+        *arrays: parts of the same computation.
 
     Returns:
-      The arrays.
+        The arrays.
 
-    Example:
-      >>> import jax.numpy as jnp
-      >>> [int(array) for array in varying_alike(jnp.array(1), jnp.array(2))]
-      [1, 2]
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> [int(array) for array in varying_alike(jnp.array(1), jnp.array(2))]
+        [1, 2]
     """
     varying = [_varying_axes(array) for array in arrays]
     every = frozenset[Any]().union(*varying)

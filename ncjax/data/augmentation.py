@@ -17,7 +17,7 @@ class Augmentation:
     Raises:
         ValueError: if an option has the wrong type or is negative.
 
-    Example:
+    Examples:
         >>> Augmentation(crop_padding=4, flip=True).active, Augmentation().active
         (True, False)
     """
@@ -57,7 +57,7 @@ def augment(
     Returns:
         `[n, h, w, c]`, of the same type.
 
-    Example:
+    Examples:
         >>> images = jnp.arange(4.0).reshape(1, 2, 2, 1)
         >>> bool((augment(Augmentation(), jax.random.key(0), images) == images).all())
         True
@@ -86,7 +86,7 @@ def random_crop(key: Key[Array, ""], images: Float[Array, "n h w c"], padding: i
     Returns:
         The windows.
 
-    Example:
+    Examples:
         >>> random_crop(jax.random.key(0), jnp.ones((3, 8, 8, 1)), padding=2).shape
         (3, 8, 8, 1)
     """
@@ -106,7 +106,7 @@ def random_flip(key: Key[Array, ""], images: Float[Array, "n h w c"]) -> Float[A
     Returns:
         The batch, some images mirrored.
 
-    Example:
+    Examples:
         >>> random_flip(jax.random.key(0), jnp.ones((3, 8, 8, 1))).shape
         (3, 8, 8, 1)
     """
@@ -128,7 +128,7 @@ def random_cutout(key: Key[Array, ""], images: Float[Array, "n h w c"], side: in
     Returns:
         The batch with holes.
 
-    Example:
+    Examples:
         >>> random_cutout(jax.random.key(0), jnp.ones((1, 8, 8, 1)), side=20).sum()
         Array(0., dtype=float32)
     """

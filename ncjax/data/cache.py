@@ -46,7 +46,7 @@ class SplitBlocks:
         class_names: a name for each class.
         blocks: makes pairs of images `[k, h, w, c]` uint8 and labels `[k]` int32, n in all.
 
-    Example:
+    Examples:
         >>> halves = [(np.zeros((1, 2, 2, 1), np.uint8), np.array([label], np.int32)) for label in (0, 1)]
         >>> SplitBlocks((2, 2, 2, 1), ("cat", "dog"), lambda: halves).shape
         (2, 2, 2, 1)
@@ -67,7 +67,7 @@ def cache_root() -> Path:
     Returns:
         The folder, which need not exist.
 
-    Example:
+    Examples:
         >>> cache_root().is_absolute()
         True
     """
@@ -103,7 +103,7 @@ def fetch(
     Raises:
         OSError: if the cache cannot be read or written, in one line that names the folder.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> split = Split(np.ones((1, 2, 2, 1), np.uint8), np.zeros(1, np.int32), ("cat",))
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -152,7 +152,7 @@ def entry_folder(name: str, options: Mapping[str, Any], root: Path | None = None
     Returns:
         Its folder.
 
-    Example:
+    Examples:
         >>> entry_folder("pets", {"seed": 0}).parent.name
         'pets'
     """

@@ -16,7 +16,7 @@ def read_facts(name: str) -> Any:
     Returns:
         What it holds; do not change it.
 
-    Example:
+    Examples:
         >>> read_facts("classes")["cifar10"]["names"][:2]
         ['airplane', 'automobile']
     """
@@ -32,7 +32,7 @@ def known_classes(dataset: str) -> tuple[str, ...]:
     Returns:
         Names in the order of the labels; none if they are not kept here.
 
-    Example:
+    Examples:
         >>> len(known_classes("cifar100")), known_classes("mnist")
         (100, ())
     """
@@ -48,7 +48,7 @@ def class_lists(split: str) -> dict[str, tuple[str, ...]]:
     Returns:
         Names of `source_classes`, `validation_classes` and `target_classes`, disjoint.
 
-    Example:
+    Examples:
         >>> {name: len(classes) for name, classes in class_lists("cifar_fs").items()}
         {'source_classes': 64, 'validation_classes': 16, 'target_classes': 20}
     """

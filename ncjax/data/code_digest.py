@@ -31,7 +31,7 @@ def code_digest(function: Callable[..., Any]) -> str:
     Returns:
         A digest of 16 hexadecimal digits, the same in every process of one version of Python.
 
-    Example:
+    Examples:
         >>> few, many = functools.partial(range, 700), functools.partial(range, 1000)
         >>> code_digest(few) == code_digest(functools.partial(range, 700)), code_digest(few) == code_digest(many)
         (True, False)

@@ -27,7 +27,7 @@ class Split:
     Raises:
         ValueError: if shapes, types or labels do not fit each other.
 
-    Example:
+    Examples:
         >>> split = Split(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1], np.int32), ("cat", "dog"))
         >>> split.num_classes, len(split)
         (2, 2)
@@ -97,7 +97,7 @@ class Dataset:
     Raises:
         ValueError: if train and test differ in classes, or splits in image shape.
 
-    Example:
+    Examples:
         >>> split = Split(np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1), np.array([0, 1], np.int32), ("cat", "dog"))
         >>> pets = Dataset("pets", split, split, None, None, *pixel_statistics(split.images))
         >>> pets.train.num_classes
@@ -153,7 +153,7 @@ def pixel_statistics(
     Raises:
         ValueError: if there is no image.
 
-    Example:
+    Examples:
         >>> images = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)
         >>> pixel_statistics(images)
         (array([0.5], dtype=float32), array([0.5], dtype=float32))
@@ -192,7 +192,7 @@ def normalize(
     Returns:
         `[..., c]` float32.
 
-    Example:
+    Examples:
         >>> images = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)
         >>> normalize(images, np.array([0.5], np.float32), np.array([0.5], np.float32)).ravel()
         Array([-1.,  1.], dtype=float32)

@@ -36,7 +36,7 @@ def with_digest(
     Returns:
         The data set; its images were read only if nobody had asked for this view before.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> split = Split(np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1), np.array([0, 1], np.int32), ("cat", "dog"))
         >>> pets = {"train": split, "test": split}

@@ -16,7 +16,7 @@ def make_digits() -> dict[str, Split]:
     Returns:
         Splits `train` and `test` of ten classes; images `[n, 8, 8, 1]`, the 17 grey levels spread over 0 to 255.
 
-    Example:
+    Examples:
         >>> splits = make_digits()
         >>> splits["train"].images.shape, splits["test"].images.shape
         ((1297, 8, 8, 1), (500, 8, 8, 1))

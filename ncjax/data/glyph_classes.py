@@ -42,7 +42,7 @@ def letters_of_all_faces() -> list[str]:
     Returns:
         Characters in the order of their code points.
 
-    Example:
+    Examples:
         >>> letters = letters_of_all_faces()
         >>> "A" in letters, "Ä" in letters
         (True, False)
@@ -69,7 +69,7 @@ def render(letter: str, face: str) -> Image.Image:
     Returns:
         A grey image, about 50 pixels high.
 
-    Example:
+    Examples:
         >>> render("l", "DejaVuSans").size
         (6, 49)
     """
@@ -89,7 +89,7 @@ def distinct_letters() -> tuple[str, ...]:
     Returns:
         Characters in the order of their code points, at least 100.
 
-    Example:
+    Examples:
         >>> letters = distinct_letters()
         >>> "0" in letters, "O" in letters, "o" in letters
         (True, False, False)
@@ -117,7 +117,7 @@ def standard_classes() -> dict[str, tuple[str, ...]]:
     Returns:
         Class names of `source`, `validation` and `target`, disjoint, each in the order of code points.
 
-    Example:
+    Examples:
         >>> {name: len(letters) for name, letters in standard_classes().items()}
         {'source': 64, 'validation': 16, 'target': 20}
     """

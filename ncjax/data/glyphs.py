@@ -66,7 +66,7 @@ def make_glyphs(
     Raises:
         ValueError: if the size is not offered, a class is not among `distinct_letters()`, or none is left to train on.
 
-    Example:
+    Examples:
         >>> splits = make_glyphs(train_per_class=2, test_per_class=1, target_per_class=1)
         >>> splits["train"].images.shape
         (128, 28, 28, 1)
@@ -117,7 +117,7 @@ def draw(ink: Image.Image, image_size: int, rng: np.random.Generator) -> UInt8[n
     Returns:
         `[size, size]` uint8.
 
-    Example:
+    Examples:
         >>> image = draw(render("A", "DejaVuSans"), 28, np.random.default_rng(0))
         >>> image.shape, image.dtype
         ((28, 28), dtype('uint8'))

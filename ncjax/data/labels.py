@@ -27,7 +27,7 @@ def coarse_groups(dataset: str, coarse: str, class_names: Sequence[str]) -> dict
     Raises:
         ValueError: if the data set has no such grouping.
 
-    Example:
+    Examples:
         >>> coarse_groups("cifar10", "animals_objects", ("cat", "ship", "dog"))
         {'animal': ('cat', 'dog'), 'object': ('ship',)}
     """
@@ -63,7 +63,7 @@ def coarsen(split: Split, groups: Mapping[str, Sequence[str]]) -> Split:
     Raises:
         ValueError: if a class is in no group or in two.
 
-    Example:
+    Examples:
         >>> pets = Split(np.zeros((3, 8, 8, 1), np.uint8), np.array([0, 1, 2], np.int32), ("cat", "dog", "eel"))
         >>> coarse = coarsen(pets, {"fur": ("cat", "dog"), "scales": ("eel",)})
         >>> coarse.labels, coarse.fine_labels
@@ -98,7 +98,7 @@ def long_tail(split: Split, factor: float, seed: int) -> Split:
     Raises:
         ValueError: if a class would be left without an image.
 
-    Example:
+    Examples:
         >>> split = Split(np.zeros((8, 8, 8, 1), np.uint8), np.repeat(np.arange(2), 4).astype(np.int32), ("cat", "dog"))
         >>> np.bincount(long_tail(split, factor=4.0, seed=0).labels).tolist()
         [4, 1]
@@ -132,7 +132,7 @@ def noisy_labels(split: Split, rate: float, seed: int) -> Split:
     Raises:
         ValueError: if there is only one class.
 
-    Example:
+    Examples:
         >>> split = Split(np.zeros((3, 8, 8, 1), np.uint8), np.array([0, 1, 1], np.int32), ("cat", "dog"))
         >>> noisy_labels(split, rate=1.0, seed=0).labels
         array([1, 0, 0], dtype=int32)
@@ -159,7 +159,7 @@ def random_labels(split: Split, seed: int) -> Split:
     Returns:
         The split with other labels; fine labels stay as they are.
 
-    Example:
+    Examples:
         >>> split = Split(np.zeros((4, 8, 8, 1), np.uint8), np.array([0, 1, 1, 1], np.int32), ("cat", "dog"))
         >>> sorted(random_labels(split, seed=0).labels.tolist())
         [0, 1, 1, 1]

@@ -29,7 +29,7 @@ class Originals:
         images: `[n, h, w, c]` uint8.
         labels: by the name of the feature, each `[n]` uint8; `label` is always there.
 
-    Example:
+    Examples:
         >>> len(Originals(np.zeros((2, 28, 28, 1), np.uint8), {"label": np.zeros(2, np.uint8)}).images)
         2
     """
@@ -52,7 +52,7 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
     Raises:
         ValueError: if the file is damaged, truncated or no idx file of bytes.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "labels"

@@ -18,14 +18,14 @@ def plugged_in_splits(name: str) -> dict[str, Split]:
     """Calls a function of others once a process.
 
     Args:
-      name: MODULE:FUNCTION. It takes nothing and returns a `Dataset`, or a dict of `train`, `test` and, for few-shot
-        transfer, `validation` and `target`: each a `Split`, or images and labels.
+        name: MODULE:FUNCTION. It takes nothing and returns a `Dataset`, or a dict of `train`, `test` and, for few-shot
+            transfer, `validation` and `target`: each a `Split`, or images and labels.
 
     Returns:
-      The splits by name.
+        The splits by name.
 
     Raises:
-      ValueError: one line, if it returns anything else.
+        ValueError: one line, if it returns anything else.
     """
     made = load_plugin(name, "name")()
     if isinstance(made, Dataset):
@@ -42,10 +42,10 @@ def fingerprint(splits: Mapping[str, Split]) -> str:
     """Of everything that splits hold: whatever a function returns next time, the cache is never an older one.
 
     Args:
-      splits: by name.
+        splits: by name.
 
     Returns:
-      Hexadecimal digits.
+        Hexadecimal digits.
     """
     digest = hashlib.sha256()
     for part, split in splits.items():

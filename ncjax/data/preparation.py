@@ -30,7 +30,7 @@ def prepare(spec: DataSpec, data_dir: StrPath | None = None) -> dict[str, Split]
         ValueError: if the name is unknown, the files are damaged or cannot be read, or TensorFlow is needed and absent.
         OSError: if a file is missing, or a folder cannot be written.
 
-    Example:
+    Examples:
         >>> {name: len(split) for name, split in prepare(DataSpec("digits")).items()}
         {'train': 1297, 'test': 500}
     """

@@ -44,7 +44,7 @@ class Source:
         fingerprint: of the folder `source`, for what is read from there at any time: another value is another entry of
             the cache. None: once cached, the folder is not needed.
 
-    Example:
+    Examples:
         >>> Source(make_digits).version
         1
     """
@@ -70,7 +70,7 @@ def tfds_source(
     Returns:
         Its entry for the registry.
 
-    Example:
+    Examples:
         >>> tfds_source("mnist", read_mnist_like).tfds
         'mnist'
     """
@@ -115,7 +115,7 @@ def names() -> tuple[str, ...]:
     Returns:
         Names that `DataSpec` takes, sorted.
 
-    Example:
+    Examples:
         >>> "glyphs" in names()
         True
     """
@@ -134,7 +134,7 @@ def find_source(name: str) -> Source:
     Raises:
         ValueError: if the name is unknown; the nearest known one is suggested.
 
-    Example:
+    Examples:
         >>> find_source("cifar_fs").tfds
         'cifar100'
     """
@@ -165,7 +165,7 @@ def load(spec: DataSpec, verify: bool = False) -> Dataset:
         ValueError: if the name is unknown, or the data set cannot give what an option asks for.
         OSError: if the data set is not prepared, or the cache cannot be read or written.
 
-    Example:
+    Examples:
         >>> digits = load(DataSpec("digits", train_per_class=20, target_classes=("8", "9")))
         >>> digits.train.images.shape, digits.target.class_names
         ((160, 8, 8, 1), ('8', '9'))

@@ -27,7 +27,7 @@ class DataSpec:
     Raises:
         ValueError: if an option has the wrong type or is out of its range, or a class is in two lists.
 
-    Example:
+    Examples:
         >>> DataSpec("digits", target_classes=("7", "8", "9")).train_per_class
         0
     """

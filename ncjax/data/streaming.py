@@ -34,7 +34,7 @@ class BatchBlocks:
         batch_size: samples a step.
         steps: in a block.
 
-    Example:
+    Examples:
         >>> split = Split(np.zeros((6, 8, 8, 1), np.uint8), np.arange(6, dtype=np.int32), tuple("abcdef"))
         >>> blocks = BatchBlocks(split, lambda seed, epoch: np.roll(np.arange(6), epoch), (0,), batch_size=2, steps=2)
         >>> blocks.shape, blocks.read(1)[1].tolist()  # the third batch, then the first of the next epoch
@@ -100,7 +100,7 @@ def stream(
     Returns:
         Iterator over images [runs, steps, batch, h, w, c] uint8 and labels [runs, steps, batch] int32.
 
-    Example:
+    Examples:
         >>> split = Split(np.zeros((6, 8, 8, 1), np.uint8), np.arange(6, dtype=np.int32), tuple("abcdef"))
         >>> blocks = BatchBlocks(split, lambda seed, epoch: np.arange(6), (0, 1), batch_size=3, steps=2)
         >>> device = jax.sharding.SingleDeviceSharding(jax.devices()[0])

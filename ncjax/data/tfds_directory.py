@@ -38,7 +38,7 @@ def tfds_root(data_dir: StrPath | None = None) -> Path:
     Returns:
         The folder, which need not exist.
 
-    Example:
+    Examples:
         >>> tfds_root(Path("/data"))
         PosixPath('/data')
     """
@@ -55,7 +55,7 @@ def find_prepared(name: str, data_dir: Path | None = None) -> Path | None:
     Returns:
         The folder, or None if the data set is not prepared.
 
-    Example:
+    Examples:
         >>> find_prepared("mnist", Path("/not/there")) is None
         True
     """

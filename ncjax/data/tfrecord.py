@@ -23,7 +23,7 @@ def read_tfrecord(path: Path) -> Iterator[bytes]:
     Raises:
         ValueError: if the file ends within a record.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder) / "records"

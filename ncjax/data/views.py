@@ -22,7 +22,7 @@ def concatenate(*splits: Split) -> Split:
     Raises:
         ValueError: if class names differ or no split is given.
 
-    Example:
+    Examples:
         >>> one = Split(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1], np.int32), ("cat", "dog"))
         >>> len(concatenate(one, one))
         4
@@ -50,7 +50,7 @@ def select_classes(split: Split, class_names: Sequence[str]) -> Split:
     Raises:
         ValueError: if the split lacks a class.
 
-    Example:
+    Examples:
         >>> pets = Split(np.zeros((3, 8, 8, 1), np.uint8), np.array([0, 1, 2], np.int32), ("cat", "dog", "eel"))
         >>> select_classes(pets, ("eel", "cat")).labels
         array([1, 0], dtype=int32)
@@ -84,7 +84,7 @@ def class_subset(split: Split, per_class: int, seed: int) -> Split:
     Raises:
         ValueError: if a class has fewer images.
 
-    Example:
+    Examples:
         >>> split = Split(np.zeros((4, 8, 8, 1), np.uint8), np.array([0, 0, 1, 1], np.int32), ("cat", "dog"))
         >>> class_subset(split, per_class=1, seed=0).labels
         array([0, 1], dtype=int32)
@@ -115,7 +115,7 @@ def sample_subset(split: Split, samples: int, seed: int) -> Split:
     Raises:
         ValueError: if there are fewer images.
 
-    Example:
+    Examples:
         >>> split = Split(np.zeros((5, 8, 8, 1), np.uint8), np.array([0, 0, 0, 0, 1], np.int32), ("cat", "dog"))
         >>> sample_subset(split, samples=3, seed=0).labels
         array([0, 0, 1], dtype=int32)
@@ -160,7 +160,7 @@ def split_by_class(
     Raises:
         ValueError: if the data set lacks a class, or no class is left to train on.
 
-    Example:
+    Examples:
         >>> pets = Split(np.zeros((3, 8, 8, 1), np.uint8), np.array([0, 1, 2], np.int32), ("cat", "dog", "eel"))
         >>> splits = split_by_class(pets, pets, target_classes=("dog",))
         >>> splits["train"].class_names, len(splits["target"])

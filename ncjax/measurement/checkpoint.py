@@ -39,9 +39,9 @@ class MeasureSpec:
     """Static choices of measuring; frozen and hashable.
 
     Attributes:
-      transfer: few-shot episodes on the target classes, or None to leave them out.
-      target_classes: number of classes never trained on, 0 where there are none.
-      fine_classes: classes below the labels, to probe for; 0 leaves probes out.
+        transfer: few-shot episodes on the target classes, or None to leave them out.
+        target_classes: number of classes never trained on, 0 where there are none.
+        fine_classes: classes below the labels, to probe for; 0 leaves probes out.
     """
 
     chunk: int = option(
@@ -94,15 +94,15 @@ def measure(
     Batch normalisation runs on its stored averages throughout.
 
     Args:
-      spec: static choices of training.
-      options: static choices of measuring.
-      state: of the run.
-      inputs: the data.
-      train_outputs: what ``outputs_of`` makes of the train images, where these are streamed and not in ``inputs``.
+        spec: static choices of training.
+        options: static choices of measuring.
+        state: of the run.
+        inputs: the data.
+        train_outputs: what ``outputs_of`` makes of the train images, where these are streamed and not in ``inputs``.
 
     Returns:
-      Scalars by their names in the results table: ``train/cdnv``, ``test/geometric_complexity``,
-      ``layer/<tap>/variance_ratio``, ``target/accuracy_5shot`` and so on.
+        Scalars by their names in the results table: ``train/cdnv``, ``test/geometric_complexity``,
+        ``layer/<tap>/variance_ratio``, ``target/accuracy_5shot`` and so on.
     """
     forward = functools.partial(outputs_of, spec, state, inputs)
     probe_key, episode_key = jax.random.split(jax.random.key(options.seed))
@@ -185,13 +185,13 @@ def outputs_of(
     """What measuring needs of the network's outputs.
 
     Args:
-      spec: static choices of training.
-      state: of the run.
-      inputs: for the pixel statistics.
-      images: [n, h, w, c].
+        spec: static choices of training.
+        state: of the run.
+        inputs: for the pixel statistics.
+        images: [n, h, w, c].
 
     Returns:
-      Each tap by its name, feature maps averaged over positions, and ``logits``.
+        Each tap by its name, feature maps averaged over positions, and ``logits``.
     """
     model = models.build(spec.model, spec.num_classes)
     logits, taps = model.apply(state.variables, normalize(images, inputs.mean, inputs.std))

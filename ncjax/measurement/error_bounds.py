@@ -16,14 +16,14 @@ def error_bounds(
     so that the second step may fail: ``chain_slack`` says by how much it holds.
 
     Args:
-      measured: of the splits train and test ``<split>/cdnv`` and ``<split>/geometric_collapse_tight``.
-      poincare_constant: lower bound of c, in squared units of normalised pixels.
-      num_classes: C.
-      num_train: train images.
+        measured: of the splits train and test ``<split>/cdnv`` and ``<split>/geometric_collapse_tight``.
+        poincare_constant: lower bound of c, in squared units of normalised pixels.
+        num_classes: C.
+        num_train: train images.
 
     Returns:
-      ``<split>/nearest_mean_bound``, ``<split>/complexity_bound``, ``<split>/chain_slack`` and
-      ``train/poincare_lower_bound``.
+        ``<split>/nearest_mean_bound``, ``<split>/complexity_bound``, ``<split>/chain_slack`` and
+        ``train/poincare_lower_bound``.
     """
     row = {"train/poincare_lower_bound": jnp.asarray(poincare_constant)}
     for split in ("train", "test"):

@@ -23,16 +23,16 @@ def estimator_errors(
     has the variance s²(1/m − 1/n), s² that of the exact values (Cochran, "Sampling techniques", 1977, theorem 2.2).
 
     Args:
-      embed: from [n, *shape] to [n, d], rows independent.
-      images: [n, *shape], as the function receives them.
-      key: of the draws.
-      sizes: products a sample k to spend, ascending; an estimator with no more than k rows, columns or products of its
-        own is left out.
+        embed: from [n, *shape] to [n, d], rows independent.
+        images: [n, *shape], as the function receives them.
+        key: of the draws.
+        sizes: products a sample k to spend, ascending; an estimator with no more than k rows, columns or products of
+            its own is left out.
 
     Returns:
-      ``exact/geometric_complexity``, ``exact/products`` and, for each estimator and k,
-      ``<estimator>_<k>/geometric_complexity`` (one draw), ``<estimator>_<k>/relative_error`` (standard error over the
-      exact value) and ``<estimator>_<k>/products`` (in all).
+        ``exact/geometric_complexity``, ``exact/products`` and, for each estimator and k,
+        ``<estimator>_<k>/geometric_complexity`` (one draw), ``<estimator>_<k>/relative_error`` (standard error over the
+        exact value) and ``<estimator>_<k>/products`` (in all).
     """
     count, inputs = images.shape[0], prod(images.shape[1:])
     outputs = jax.eval_shape(embed, images).shape[1]

@@ -19,16 +19,16 @@ def fine_probes(
     standardising.
 
     Args:
-      train_features: [n, d].
-      train_labels: [n] fine labels.
-      test_features: [m, d].
-      test_labels: [m].
-      num_classes: fine classes.
-      key: of the split that chooses the ridge.
+        train_features: [n, d].
+        train_labels: [n] fine labels.
+        test_features: [m, d].
+        test_labels: [m].
+        num_classes: fine classes.
+        key: of the split that chooses the ridge.
 
     Returns:
-      ``ridge_accuracy``, ``knn_accuracy`` (5 neighbours), both also ``_standardised``; of the train features by fine
-      labels ``cdnv`` and ``variance_ratio``.
+        ``ridge_accuracy``, ``knn_accuracy`` (5 neighbours), both also ``_standardised``; of the train features by fine
+        labels ``cdnv`` and ``variance_ratio``.
     """
     data = (train_features, train_labels, test_features, test_labels, num_classes)
     row = {}

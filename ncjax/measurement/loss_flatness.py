@@ -29,18 +29,18 @@ def loss_flatness(
     Batch normalisation runs on its stored averages, so that the loss is a function of the parameters.
 
     Args:
-      spec: static choices of training.
-      state: of the run.
-      inputs: for the pixel statistics.
-      images: [n, h, w, c].
-      labels: [n].
-      key: of the Hessian's probes.
-      hessian_probes: Hessian-vector products for the trace, at least 2; 0 leaves it out.
-      sam_radius: length of the step of the sharpness.
+        spec: static choices of training.
+        state: of the run.
+        inputs: for the pixel statistics.
+        images: [n, h, w, c].
+        labels: [n].
+        key: of the Hessian's probes.
+        hessian_probes: Hessian-vector products for the trace, at least 2; 0 leaves it out.
+        sam_radius: length of the step of the sharpness.
 
     Returns:
-      ``loss_gradient_norm`` (the slope of the learning path where it stands), ``sam_sharpness``, and ``hessian_trace``
-      with its standard error.
+        ``loss_gradient_norm`` (the slope of the learning path where it stands), ``sam_sharpness``, and
+        ``hessian_trace`` with its standard error.
     """
     model = models.build(spec.model, spec.num_classes)
     pixels = normalize(images, inputs.mean, inputs.std)
@@ -65,14 +65,14 @@ def first_layer_bound(
     """Both sides of the first-layer inequality for a network of dense layers, averaged over some images.
 
     Args:
-      spec: static choices of training; the model is ``mlp``.
-      state: of the run.
-      inputs: for the pixel statistics.
-      images: [n, h, w, c].
+        spec: static choices of training; the model is ``mlp``.
+        state: of the run.
+        inputs: for the pixel statistics.
+        images: [n, h, w, c].
 
     Returns:
-      ``first_layer_slope``, the exact geometric complexity on these images, and ``first_layer_bound``, which is never
-      below it.
+        ``first_layer_slope``, the exact geometric complexity on these images, and ``first_layer_bound``, which is never
+        below it.
     """
     model = models.build(spec.model, spec.num_classes)
     first = state.params["dense1"]
@@ -96,16 +96,16 @@ def flatness_row(
     """`loss_flatness` on the first of the train images on which geometric complexity is measured.
 
     Args:
-      spec: static choices of training.
-      state: of the run.
-      inputs: the data.
-      key: of the Hessian's probes.
-      samples: how many images; all of them, if there are fewer.
-      probes: Hessian-vector products for the trace.
-      radius: of the sharpness.
+        spec: static choices of training.
+        state: of the run.
+        inputs: the data.
+        key: of the Hessian's probes.
+        samples: how many images; all of them, if there are fewer.
+        probes: Hessian-vector products for the trace.
+        radius: of the sharpness.
 
     Returns:
-      Scalars by their names in the results table.
+        Scalars by their names in the results table.
     """
     labels = inputs.train_labels[inputs.train_sample[:samples]]
     row = loss_flatness(spec, state, inputs, inputs.train_sample_images[:samples], labels, key, probes, radius)
@@ -116,13 +116,13 @@ def first_layer_row(spec: TrainSpec, state: RunState, inputs: RunInputs, samples
     """`first_layer_bound` on the first of the train images on which geometric complexity is measured.
 
     Args:
-      spec: static choices of training.
-      state: of the run.
-      inputs: the data.
-      samples: how many images.
+        spec: static choices of training.
+        state: of the run.
+        inputs: the data.
+        samples: how many images.
 
     Returns:
-      Scalars by their names in the results table.
+        Scalars by their names in the results table.
     """
     row = first_layer_bound(spec, state, inputs, inputs.train_sample_images[:samples])
     return {f"train/{name}": value for name, value in row.items()}

@@ -24,7 +24,7 @@ def as_array(name: str, value: Any) -> Array:
     Raises:
         ValueError: `value` is no array or has a type without a counterpart in JAX; the message says what to pass.
 
-    Example:
+    Examples:
         >>> as_array("features", np.ones(2, ">f4")).tolist()
         [1.0, 1.0]
         >>> as_array("features", np.array(["a"]))
@@ -100,7 +100,7 @@ def as_count(name: str, value: Any, least: int = 1) -> int:
     Raises:
         ValueError: It is no whole number, too small, or not known while tracing.
 
-    Example:
+    Examples:
         >>> as_count("num_classes", jnp.int32(3))
         3
     """
@@ -189,7 +189,7 @@ def dropped_rows(value: ArrayLike, num_classes: int, mask: ArrayLike | None = No
     Raises:
         ValueError: The labels do not hold integers, or the mask does not fit.
 
-    Example:
+    Examples:
         >>> dropped_rows(jnp.array([0, 2, -1], jnp.int8), num_classes=2).tolist()
         [False, True, True]
     """

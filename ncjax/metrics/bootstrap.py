@@ -94,7 +94,7 @@ def bootstrap(
     Source: Efron, Tibshirani, "An introduction to the bootstrap" (1993), chapters 8 and 13; Davison, Hinkley,
     "Bootstrap methods and their application" (1997), sections 2.4 (pivotal: basic) and 3.2 (several samples)
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import cdnv
         >>> features = jnp.array([[1.0], [3.0], [2.0], [-1.0], [-3.0], [-2.0]])
         >>> bar = bootstrap(cdnv, features, jnp.array([0, 0, 0, 1, 1, 1]), num_classes=2, key=jax.random.key(0))
@@ -155,7 +155,7 @@ def bootstrap_splits(
 
     Source: as `bootstrap`.
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import ncc_error
         >>> train = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> test = jnp.array([[2.0], [-1.0], [-2.0]]), jnp.array([0, 0, 1])
@@ -183,7 +183,7 @@ def resample_within_classes(key: PRNGKeyArray, labels: Integer[ArrayLike, " n"],
     Returns:
         [n] row numbers; row i of the resample has the label of row i.
 
-    Example:
+    Examples:
         >>> labels = jnp.array([1, 0, 1, 0])
         >>> rows = resample_within_classes(jax.random.key(0), labels, num_classes=2)
         >>> labels[rows].tolist()

@@ -26,7 +26,7 @@ def caveats(
     Returns:
         Sentences, none where nothing is to be said.
 
-    Example:
+    Examples:
         >>> for sentence in caveats(np.array([9, 1, 9, 9]), dim=2):
         ...     print(sentence)  # doctest: +NORMALIZE_WHITESPACE
         one sample only of class 1: without variance within, it lowers cdnv, nc1, vci and variance_ratio

@@ -21,9 +21,9 @@ from ncjax.metrics.class_means import (
 from ncjax.metrics.class_rows import deviation, own_classes, rows_in_unit
 from ncjax.metrics.class_stats import ClassStats, class_stats
 from ncjax.metrics.compiled import compiled
+from ncjax.metrics.linear_classifier import check_bias, check_kernel
 from ncjax.metrics.moments import class_sums, sum_over_blocks
 from ncjax.metrics.powers_of_two import exponent_of, power_of_two
-from ncjax.metrics.simplex import check_bias, check_kernel
 
 # Numbers in an array of one per row and class.
 _PRODUCTS = 2**21
@@ -113,7 +113,7 @@ def few_shot_certificate(
     Source: derived here; the quantity that dominates is `directional_cdnv`, of Luthra, Salunkhe, Galanti, 2026,
     https://arxiv.org/abs/2603.03530
 
-    Example:
+    Examples:
         >>> features = jnp.array([[1.9], [2.1], [-1.9], [-2.1]])
         >>> certificate = few_shot_certificate(features, jnp.array([0, 0, 1, 1]), num_classes=2, shots=5)
         >>> f"{float(certificate.bound):.4f}"
@@ -166,7 +166,7 @@ def classifier_certificate(
 
     Source: after Sakamoto, Sato, 2026, https://arxiv.org/abs/2509.20829
 
-    Example:
+    Examples:
         >>> features = jnp.array([[1.9], [2.1], [-1.9], [-2.1]])
         >>> kernel = jnp.array([[1.0, -1.0]])
         >>> certificate = classifier_certificate(features, jnp.array([0, 0, 1, 1]), 2, kernel, None)

@@ -132,7 +132,7 @@ def centred_means(stats: ClassStats) -> tuple[Float[Array, "C d"], Float[Array, 
     Returns:
         Two [C, d] arrays whose sum is m_c - m_G, in the unit of the statistics.
 
-    Example:
+    Examples:
         >>> stats = ClassStats.from_batch(jnp.array([[1.0], [4.0]]), jnp.array([0, 1]), num_classes=2)
         >>> high, low = centred_means(stats)
         >>> high[:, 0].tolist()
@@ -174,7 +174,7 @@ def collapsed_to_a_point(stats: ClassStats) -> Float[Array, ""]:
     Returns:
         A scalar, 0 or 1; not a number with fewer than two classes, or where a class mean is not a number.
 
-    Example:
+    Examples:
         >>> stats = ClassStats.from_batch(jnp.array([[0.1], [0.1], [0.1]]), jnp.array([0, 0, 1]), num_classes=2)
         >>> float(collapsed_to_a_point(stats))
         1.0
@@ -213,7 +213,7 @@ def squared_distances(stats: ClassStats) -> Float[Array, "C C"]:
         [C, C] |m_i - m_j|^2 in the unit of the statistics, `4**stats.exponent`; rows and columns of absent
         classes mean nothing.
 
-    Example:
+    Examples:
         >>> stats = ClassStats.from_batch(jnp.array([[1.0], [4.0]]), jnp.array([0, 1]), num_classes=2)
         >>> squared_distances(stats).tolist()
         [[0.0, 9.0], [9.0, 0.0]]
@@ -302,7 +302,7 @@ def mean_basis(stats: ClassStats) -> MeanBasis:
     Returns:
         The basis.
 
-    Example:
+    Examples:
         >>> stats = ClassStats.from_batch(jnp.array([[1.0, 0.0], [4.0, 0.0]]), jnp.array([0, 1]), num_classes=2)
         >>> basis = mean_basis(stats)
         >>> basis.kept.tolist(), f"{float(basis.scale[0]):.4f}"

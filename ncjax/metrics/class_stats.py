@@ -42,7 +42,7 @@ class ClassStats:
 
     Source: Chan, Golub, LeVeque, "Algorithms for computing the sample variance" (1983), equation 2.1.
 
-    Example:
+    Examples:
         >>> features, labels = jnp.array([[0.0, 1.0], [0.0, 3.0], [5.0, 5.0]]), jnp.array([0, 0, 1])
         >>> stats = ClassStats.from_batch(features, labels, num_classes=2)
         >>> stats.means.tolist(), stats.within.tolist()
@@ -72,7 +72,7 @@ class ClassStats:
         Returns:
             Statistics with all counts zero.
 
-        Example:
+        Examples:
             >>> ClassStats.empty(num_classes=3, dim=2).means.shape
             (3, 2)
         """
@@ -114,7 +114,7 @@ class ClassStats:
             ValueError: A shape or type does not fit, or a label is out of range. Under a trace labels cannot be looked
                 at: there a row with a label out of range is dropped, and counted in `dropped`.
 
-        Example:
+        Examples:
             >>> stats = ClassStats.from_batch(jnp.ones((4, 2)), jnp.array([0, 0, 1, 1]), num_classes=3)
             >>> stats.counts.tolist()
             [2, 2, 0]
@@ -133,7 +133,7 @@ class ClassStats:
         Raises:
             ValueError: The shapes differ, or only one of the two holds a scatter matrix.
 
-        Example:
+        Examples:
             >>> one = ClassStats.from_batch(jnp.array([[1.0]]), jnp.array([0]), num_classes=1)
             >>> two = ClassStats.from_batch(jnp.array([[3.0]]), jnp.array([0]), num_classes=1)
             >>> one.merge(two).means.tolist(), one.merge(two).within.tolist()
@@ -188,7 +188,7 @@ def class_stats(
     Raises:
         ValueError: As `ClassStats.from_batch`.
 
-    Example:
+    Examples:
         >>> stats = class_stats(jnp.array([[0.0], [2.0], [5.0]]), jnp.array([0, 0, 1]), num_classes=2)
         >>> stats.variances.tolist()
         [1.0, 0.0]
@@ -213,7 +213,7 @@ def all_reduce(stats: ClassStats, axis_name: str | tuple[str, ...]) -> ClassStat
     Raises:
         NameError: No axis of this name is mapped.
 
-    Example:
+    Examples:
         >>> features, labels = jnp.arange(4.0).reshape(2, 2, 1), jnp.zeros((2, 2), int)
         >>> parts = jax.vmap(lambda h, y: ClassStats.from_batch(h, y, 1))(features, labels)
         >>> jax.vmap(lambda part: all_reduce(part, "batch"), axis_name="batch")(parts).means[:, 0, 0].tolist()
@@ -251,7 +251,7 @@ def in_unit(stats: ClassStats, exponent: Int[Array, ""] | int) -> ClassStats:
     Returns:
         The statistics; what leaves the range of their type becomes zero or infinite.
 
-    Example:
+    Examples:
         >>> stats = ClassStats.from_batch(jnp.array([[2.0**50], [-(2.0**50)]]), jnp.array([0, 0]), num_classes=1)
         >>> int(stats.exponent), float(stats.within[0]), float(in_unit(stats, 0).within[0]) == 2.0**101
         (64, 7.450580596923828e-09, True)

@@ -62,7 +62,7 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
     Source: Papyan, Han, Donoho, "Prevalence of neural collapse during the terminal phase of deep learning training",
     PNAS 2020, https://arxiv.org/abs/2008.08186
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> f"{float(nc1(class_stats(features, labels, num_classes=2))):.4f}"
@@ -92,7 +92,7 @@ def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
     Source: Hui, Belkin, Nakkiran, "Limitations of neural collapse for understanding generalization in deep learning",
     2022, section 3.1, https://arxiv.org/abs/2202.08384
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> f"{float(variance_ratio(class_stats(features, labels, num_classes=2))):.4f}"
@@ -111,7 +111,7 @@ def between_variance(stats: ClassStats) -> Float[Array, ""]:
     Returns:
         A scalar in squared feature units.
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> float(between_variance(class_stats(jnp.array([[2.0], [-2.0]]), jnp.array([0, 1]), num_classes=2)))
         4.0
@@ -134,7 +134,7 @@ def cdnv_matrix(stats: ClassStats, distances: Float[Array, "C C"] | None = None)
     Source: Galanti, Gyorgy, Hutter, "On the role of neural collapse in transfer learning", ICLR 2022, definition 1,
     https://arxiv.org/abs/2112.15121
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> float(cdnv_matrix(class_stats(features, labels, num_classes=2))[0, 1])
@@ -161,7 +161,7 @@ def cdnv(stats: ClassStats, distances: Float[Array, "C C"] | None = None) -> Flo
     Source: Galanti et al., ICLR 2022, definition 1, https://arxiv.org/abs/2112.15121; the NC of Munn, Dherin, Gonzalvo,
     NeurIPS 2024, https://arxiv.org/abs/2405.15706
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> float(cdnv(class_stats(features, labels, num_classes=2)))
@@ -197,7 +197,7 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
 
     Source: Xu, Liu, "Quantifying the variability collapse of neural networks", ICML 2023, https://arxiv.org/abs/2306.03440
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> f"{float(vci(class_stats(features, labels, num_classes=2))):.4f}"
@@ -303,7 +303,7 @@ def spectrum_within(stats: ClassStats) -> Float[Array, " d"]:
     Raises:
         ValueError: The statistics were built without a scatter matrix.
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> features = jnp.array([[1.0, 0.0], [-1.0, 0.0], [5.0, 2.0], [5.0, -2.0]])
         >>> [f"{float(x):.2f}" for x in spectrum_within(class_stats(features, jnp.array([0, 0, 1, 1]), num_classes=2))]
@@ -323,7 +323,7 @@ def spectrum_between(stats: ClassStats) -> Float[Array, " r"]:
     Returns:
         [min(C, d)] eigenvalues in squared feature units; zeros beyond the rank.
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> features = jnp.array([[3.0, 0.0], [-3.0, 0.0]])
         >>> [f"{float(x):.2f}" for x in spectrum_between(class_stats(features, jnp.array([0, 1]), num_classes=2))]

@@ -35,7 +35,7 @@ def rounded(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Returns:
         `x`, NaN included.
 
-    Example:
+    Examples:
         >>> rounded(jnp.array([1.0, jnp.inf])).tolist()
         [1.0, inf]
     """
@@ -54,7 +54,7 @@ def two_sum(
     Returns:
         The rounded sum and its error (Knuth, The Art of Computer Programming, volume 2, 4.2.2, theorem B).
 
-    Example:
+    Examples:
         >>> total, error = two_sum(jnp.float32(1.0), jnp.float32(1e-9))
         >>> float(total), f"{float(error):.3g}"
         (1.0, '1e-09')
@@ -78,7 +78,7 @@ def two_product(
     Returns:
         The rounded product and its error (Dekker, Numerische Mathematik 18, 1971).
 
-    Example:
+    Examples:
         >>> product, error = two_product(jnp.float32(1 + 2**-20), jnp.float32(1 + 2**-20))
         >>> float(product) == 1 + 2**-19, float(error) == 2**-40
         (True, True)
@@ -115,7 +115,7 @@ def divide(
     Returns:
         High-order and low-order part of the quotient.
 
-    Example:
+    Examples:
         >>> high, low = divide(jnp.float32(1.0), jnp.float32(0.0), jnp.float32(3.0))
         >>> abs(1 / 3 - float(high) - float(low)) < 1e-14
         True
@@ -137,7 +137,7 @@ def sum_rows(
     Returns:
         High-order and low-order part of the sum over the first axis.
 
-    Example:
+    Examples:
         >>> high, low = sum_rows(jnp.array([[1e8], [1.0], [-1e8]]), jnp.zeros((3, 1)))
         >>> float(high[0])
         1.0
@@ -190,7 +190,7 @@ def accurate_matmul(
     Source: Ozaki, Ogita, Oishi, Rump, "Error-free transformations of matrix multiplication by using fast routines of
     matrix multiplication and its applications", Numerical Algorithms 59 (2012), https://doi.org/10.1007/s11075-011-9478-1
 
-    Example:
+    Examples:
         >>> left, right = jnp.array([[1.0, 1.0, -1.0]]), jnp.array([[1e4], [1e-2], [1e4]])
         >>> f"{float(accurate_matmul(left, right, jnp.zeros_like(right))[0, 0]):.3g}"
         '0.01'
@@ -247,7 +247,7 @@ def gram(
 
     Source: as `accurate_matmul`.
 
-    Example:
+    Examples:
         >>> row = jnp.array([[1.0, 1e-6]])
         >>> high, low = gram(row, jnp.zeros_like(row))
         >>> float(high[0, 0]), f"{float(low[0, 0]):.0e}"
@@ -295,7 +295,7 @@ def block_gram(
     Returns:
         High-order and low-order part.
 
-    Example:
+    Examples:
         >>> slices = gram_slices(jnp.array([[1.0, 1e-6]]), jnp.zeros((1, 2)))
         >>> high, low = block_gram(slices, slices)
         >>> float(high[0, 0]), f"{float(low[0, 0]):.0e}"
@@ -322,7 +322,7 @@ def row_squares(
     Returns:
         High-order and low-order part of the squares.
 
-    Example:
+    Examples:
         >>> row = jnp.array([[1.0, 1e-6]])
         >>> high, low = row_squares(row, jnp.zeros_like(row))
         >>> float(high[0]), f"{float(low[0]):.0e}"

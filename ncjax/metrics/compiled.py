@@ -37,7 +37,7 @@ def compiled(*static: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     Returns:
         A decorator.
 
-    Example:
+    Examples:
         >>> double = compiled("times")(lambda features, times: times * features)
         >>> double(np.ones(2, np.float32), times=2).tolist()
         [2.0, 2.0]
@@ -87,7 +87,7 @@ def compiled_by_content(function: Callable[..., R], *arrays: Any) -> R:
     Returns:
         What the function returns.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> scales = jnp.float32(2), jnp.float32(3)
         >>> [float(compiled_by_content(lambda x: scale * x, jnp.ones(()))) for scale in scales]

@@ -96,7 +96,7 @@ def geometric_complexity(
     Source: Munn, Dherin, Gonzalvo, NeurIPS 2024, https://arxiv.org/abs/2405.15706; Dherin et al. 2022,
     https://arxiv.org/abs/2209.13083; random probes: Hoffman, Roberts, Yaida 2019, https://arxiv.org/abs/1908.02729
 
-    Example:
+    Examples:
         >>> A = jnp.array([[1.0, 2.0], [0.0, 2.0]])
         >>> float(geometric_complexity(lambda x: x @ A, jnp.ones((3, 2))).mean)
         9.0
@@ -178,7 +178,7 @@ def geometric_complexity_by_layer(
     Raises:
         ValueError: As `geometric_complexity`.
 
-    Example:
+    Examples:
         >>> taps = lambda x: {"block1": 2 * x, "embedding": 6 * x}
         >>> {name: float(x.mean) for name, x in geometric_complexity_by_layer(taps, jnp.ones((2, 1))).items()}
         {'block1': 4.0, 'embedding': 36.0}
@@ -212,7 +212,7 @@ def class_mean_complexity(
     Raises:
         ValueError: A shape or a concrete label does not fit.
 
-    Example:
+    Examples:
         >>> class_mean_complexity(jnp.array([1.0, 3.0, 5.0]), jnp.array([0, 0, 1]), num_classes=3).tolist()
         [2.0, 5.0, nan]
     """

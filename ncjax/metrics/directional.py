@@ -38,7 +38,7 @@ def directional_sums(
     Raises:
         ValueError: A shape or a concrete label does not fit.
 
-    Example:
+    Examples:
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> stats = class_stats(features, labels, num_classes=2, scatter=False)
         >>> halves = [directional_sums(stats, features[part], labels[part]) for part in (slice(0, 2), slice(2, 4))]
@@ -82,7 +82,7 @@ def directional_cdnv_of_sums(stats: ClassStats, sums: Float[ArrayLike, " C"]) ->
     Returns:
         A scalar without unit.
 
-    Example:
+    Examples:
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> stats = class_stats(features, labels, num_classes=2, scatter=False)
         >>> float(directional_cdnv_of_sums(stats, directional_sums(stats, features, labels)))
@@ -122,7 +122,7 @@ def directional_cdnv(
 
     Source: Luthra, Salunkhe, Galanti, 2026, https://arxiv.org/abs/2603.03530
 
-    Example:
+    Examples:
         >>> features = jnp.array([[1.0, 9.0], [3.0, -9.0], [-1.0, 0.0], [-3.0, 0.0]])
         >>> float(directional_cdnv(features, jnp.array([0, 0, 1, 1]), num_classes=2))
         0.0625

@@ -55,7 +55,7 @@ def summarise(
     Returns:
         The estimate. k values drawn out of k are exact.
 
-    Example:
+    Examples:
         >>> squares = jnp.array([[1.0, 3.0], [4.0, 4.0]])
         >>> estimate = summarise(squares, jnp.ones(2, bool), jnp.array(True), population=None, products=2)
         >>> float(estimate.mean), float(estimate.stderr), float(estimate.stderr_probes)

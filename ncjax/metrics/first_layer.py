@@ -56,7 +56,7 @@ def first_layer_inequality(
     Source: derived after Dherin et al., "Why neural networks find simple solutions", 2022,
     https://arxiv.org/abs/2209.13083
 
-    Example:
+    Examples:
         >>> sides = first_layer_inequality(lambda kernel, x: jnp.tanh(x @ kernel), jnp.eye(2), jnp.ones((1, 2)))
         >>> [f"{float(side[0]):.4f}" for side in sides]
         ['0.3528', '0.3528']

@@ -65,7 +65,7 @@ def loss_gradient_norm(loss: Loss, params: Any, *data: Any) -> Float[Array, ""]:
     Source: Barrett, Dherin, "Implicit gradient regularization", ICLR 2021, https://arxiv.org/abs/2009.11162; with
     geometric complexity: Dherin et al. 2022, https://arxiv.org/abs/2209.13083
 
-    Example:
+    Examples:
         >>> loss = lambda w, x: 0.5 * jnp.sum(x * w**2)
         >>> float(loss_gradient_norm(loss, jnp.array([3.0, 2.0]), jnp.array([1.0, 2.0])))
         5.0
@@ -103,7 +103,7 @@ def hessian_trace(
 
     Source: Hutchinson 1990, https://doi.org/10.1080/03610919008812866, by the package matfree
 
-    Example:
+    Examples:
         >>> loss = lambda w: jnp.sum(jnp.array([1.0, 2.0, 3.0]) * w**2)
         >>> float(hessian_trace(loss, jnp.ones(3), key=jax.random.key(0)).mean)
         12.0
@@ -155,7 +155,7 @@ def hessian_eigenvalues(
     Source: Lanczos, https://doi.org/10.6028/jres.045.026, by the package matfree; of networks: Ghorbani,
     Krishnan, Xiao, ICML 2019, https://arxiv.org/abs/1901.10159
 
-    Example:
+    Examples:
         >>> loss = lambda w: jnp.sum(jnp.array([1.0, 2.0, 3.0]) * w**2)
         >>> f"{float(hessian_eigenvalues(loss, jnp.ones(3), key=jax.random.key(0)).values[0]):.4f}"
         '6.0000'
@@ -195,7 +195,7 @@ def sam_sharpness(loss: Loss, params: Any, *data: Any, radius: Float[Array, ""] 
     Source: Foret, Kleiner, Mobahi, Neyshabur, "Sharpness-aware minimization", ICLR 2021, equation 2,
     https://arxiv.org/abs/2010.01412
 
-    Example:
+    Examples:
         >>> f"{float(sam_sharpness(lambda w: 0.5 * jnp.sum(w**2), jnp.array([3.0, 4.0]), radius=1.0)):.2f}"
         '5.50'
     """

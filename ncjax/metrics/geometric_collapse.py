@@ -57,7 +57,7 @@ def geometric_collapse_tight(
 
     Source: Munn, Dherin, Gonzalvo, NeurIPS 2024, https://arxiv.org/abs/2405.15706
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[0.0], [2.0]]), jnp.array([0, 1]), num_classes=2)
         >>> float(geometric_collapse_tight(stats, jnp.array([3.0, 5.0])))
@@ -93,7 +93,7 @@ def geometric_collapse_pooled(
 
     Source: Munn, Dherin, Gonzalvo, NeurIPS 2024, https://arxiv.org/abs/2405.15706
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[0.0], [2.0]]), jnp.array([0, 1]), num_classes=2)
         >>> float(geometric_collapse_pooled(stats, 4.0))
@@ -131,7 +131,7 @@ def chain(
 
     Source: Munn, Dherin, Gonzalvo, NeurIPS 2024, https://arxiv.org/abs/2405.15706
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[0.0], [2.0], [9.0], [11.0]]), jnp.array([0, 0, 1, 1]), num_classes=2)
         >>> [f"{float(term):.4f}" for term in chain(stats, jnp.array([1.0, 1.0]), poincare_constant=2.0)]
@@ -171,7 +171,7 @@ def poincare_lower_bound(
 
     Source: Bakry, Gentil, Ledoux, "Analysis and geometry of Markov diffusion operators", 2014, section 4.2
 
-    Example:
+    Examples:
         >>> images = jnp.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 0.5], [0.0, -0.5]])
         >>> [f"{float(x):.3f}" for x in poincare_lower_bound(images, jnp.array([0, 0, 1, 1]), num_classes=2)]
         ['1.000', '0.250']
@@ -222,7 +222,7 @@ def nearest_mean_bound(
 
     Source: after Galanti, Gyorgy, Hutter, ICLR 2022, proposition 5, https://arxiv.org/abs/2112.15121
 
-    Example:
+    Examples:
         >>> f"{float(nearest_mean_bound(0.001, num_classes=5, shots=2)):.3f}"
         '0.128'
     """

@@ -10,7 +10,7 @@ from ncjax.metrics.arrays import ArrayLike, as_float
 from ncjax.metrics.class_means import highest_matmul, num_samples, within_covariance
 from ncjax.metrics.class_stats import ClassStats, in_unit
 from ncjax.metrics.compiled import compiled
-from ncjax.metrics.simplex import check_kernel
+from ncjax.metrics.linear_classifier import check_kernel
 
 
 class MSEDecomposition(NamedTuple):
@@ -54,7 +54,7 @@ def mse_decomposition(
 
     Source: Han, Papyan, Donoho, "Neural collapse under MSE loss", ICLR 2022, section 2, https://arxiv.org/abs/2106.02073
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[1.0], [-1.0]]), jnp.array([0, 1]), num_classes=2)
         >>> parts = mse_decomposition(stats, jnp.array([[0.5, -0.5]]), jnp.array([0.5, 0.5]))

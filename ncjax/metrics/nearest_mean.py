@@ -21,9 +21,9 @@ from ncjax.metrics.class_means import (
 from ncjax.metrics.class_rows import checked_rows, deviation, own_classes, rows_in_unit
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.compiled import compiled
+from ncjax.metrics.linear_classifier import check_bias, check_kernel
 from ncjax.metrics.pairs import ONE_BLOCK
 from ncjax.metrics.powers_of_two import scaled
-from ncjax.metrics.simplex import check_bias, check_kernel
 
 # Rows that are scored against all classes at once: few enough that all that is made of them stays in the cache.
 _ROWS = 1024
@@ -54,7 +54,7 @@ def nearest_class_mean(
     Raises:
         ValueError: The features do not fit the statistics.
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[0.0], [10.0]]), jnp.array([0, 1]), num_classes=2)
         >>> classes, squares = nearest_class_mean(stats, jnp.array([[1.0], [8.0]]))
@@ -129,7 +129,7 @@ def ncc_error(
 
     Source: Papyan, Han, Donoho, PNAS 2020, NC4, https://arxiv.org/abs/2008.08186
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[0.0], [10.0]]), jnp.array([0, 1]), num_classes=2)
         >>> float(ncc_error(stats, jnp.array([[1.0], [4.0]]), jnp.array([0, 1])))
@@ -170,7 +170,7 @@ def held_out_report(
     Source: the two notions are those of Hui, Belkin, Nakkiran, 2022, section 3, https://arxiv.org/abs/2202.08384; the
     measures are this library's.
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[-1.0], [1.0]]), jnp.array([0, 1]), num_classes=2)
         >>> {name: float(x) for name, x in held_out_report(stats, jnp.array([[1.0], [1.0]]), jnp.array([0, 1])).items()}
@@ -224,7 +224,7 @@ def nc4(
 
     Source: Papyan, Han, Donoho, PNAS 2020, figure 7, https://arxiv.org/abs/2008.08186
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> features = jnp.array([[-1.0], [1.0]])
         >>> stats = class_stats(features, jnp.array([0, 1]), num_classes=2)
@@ -262,7 +262,7 @@ def classify(
     Raises:
         ValueError: A shape does not fit.
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.eye(2), jnp.array([0, 1]), num_classes=2)
         >>> classify(stats, jnp.eye(2), None, jnp.array([[3.0, 1.0]])).tolist()
@@ -299,7 +299,7 @@ def classifier_error(
     Raises:
         ValueError: A shape or a concrete label does not fit.
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.eye(2), jnp.array([0, 1]), num_classes=2)
         >>> float(classifier_error(stats, jnp.eye(2), 0.0, jnp.eye(2), jnp.array([0, 0])))

@@ -34,7 +34,7 @@ def pair_moments(
     Returns:
         Two scalars; not a number where no pair counts.
 
-    Example:
+    Examples:
         >>> mean, variance = pair_moments(jnp.ones(3, bool), jnp.arange(3.0), lambda a, b, _: abs(a[:, None] - b[None]))
         >>> f"{float(mean):.4f} {float(variance):.4f}"
         '1.3333 0.2222'

@@ -33,7 +33,7 @@ def complexity_penalty(
     Source: Hoffman, Roberts, Yaida, "Robust learning with Jacobian regularization", 2019,
     https://arxiv.org/abs/1908.02729 (twice theirs)
 
-    Example:
+    Examples:
         >>> import jax
         >>> penalty = lambda scale: complexity_penalty(lambda x: scale * x, jnp.ones((4, 1)), jax.random.key(0))
         >>> float(penalty(3.0)), float(jax.grad(penalty)(3.0))

@@ -55,7 +55,7 @@ def poincare_constant(
     application to sampling multimodal distributions", AISTATS 2020,
     https://arxiv.org/abs/1910.14564
 
-    Example:
+    Examples:
         >>> samples = 3.0 * jax.random.normal(jax.random.key(0), (1000, 1))
         >>> bool(abs(poincare_constant(samples, jax.random.key(1)) - 9.0) < 1.0)
         True
@@ -102,7 +102,7 @@ def class_poincare_constants(
 
     Source: as `poincare_constant`.
 
-    Example:
+    Examples:
         >>> labels = jnp.arange(1000) % 2
         >>> samples = (1.0 + labels)[:, None] * jax.random.normal(jax.random.key(0), (1000, 1))
         >>> constants = class_poincare_constants(samples, labels, num_classes=2, key=jax.random.key(1))

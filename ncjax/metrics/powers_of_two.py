@@ -17,7 +17,7 @@ def exponent_of(x: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
     Returns:
         Integers; what they say of zero, of numbers so small that they have no full mantissa, and of NaN means nothing.
 
-    Example:
+    Examples:
         >>> exponent_of(jnp.array([0.75, 1.0, 5.0])).tolist()
         [0, 1, 3]
     """
@@ -36,7 +36,7 @@ def power_of_two(exponent: Int[Array, "*shape"], dtype: Any) -> Float[Array, "*s
     Returns:
         `2**exponent`.
 
-    Example:
+    Examples:
         >>> power_of_two(jnp.array([-2, 3]), jnp.float32).tolist()
         [0.25, 8.0]
     """
@@ -56,7 +56,7 @@ def scaled(x: Float[Array, "*shape"], exponent: Int[Array, ""]) -> Float[Array, 
     Returns:
         `x * 2**exponent`.
 
-    Example:
+    Examples:
         >>> scaled(jnp.array([2.0**-100]), jnp.array(128)).tolist()
         [268435456.0]
     """

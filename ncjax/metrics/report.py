@@ -53,7 +53,7 @@ def collapse_report(
     Raises:
         ValueError: A shape or a concrete label does not fit.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> features, labels = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> report = collapse_report(class_stats(features, labels, num_classes=2))
@@ -108,7 +108,7 @@ def collapse_report_by_layer(
     Raises:
         ValueError: A shape or a concrete label does not fit, or there is no such pooling.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> taps = {"block1": jnp.arange(16.0).reshape(4, 2, 2), "embedding": jnp.array([[1.0], [3.0], [-1.0], [-3.0]])}
         >>> report = collapse_report_by_layer(taps, jnp.array([0, 0, 1, 1]), num_classes=2)

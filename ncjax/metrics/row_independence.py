@@ -26,7 +26,7 @@ def check_row_independence(embed: Embedding, images: Float[ArrayLike, "n ..."], 
     Raises:
         ValueError: Rows depend on each other, on their place or on chance, or the arguments do not fit.
 
-    Example:
+    Examples:
         >>> check_row_independence(lambda x: 2 * x, jnp.ones((4, 3)))
         >>> check_row_independence(lambda x: x - x.mean(axis=0, keepdims=True), jnp.eye(4))
         Traceback (most recent call last):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from ncjax.metrics.arrays import ArrayLike, as_float
+from ncjax.metrics.arrays import ArrayLike
 from ncjax.metrics.class_means import (
     between_only,
     centred_means,
@@ -22,6 +22,7 @@ from ncjax.metrics.class_means import (
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.compensated import block_gram, divide, gram, gram_slices, row_squares, two_product, two_sum
 from ncjax.metrics.compiled import compiled
+from ncjax.metrics.linear_classifier import check_kernel
 from ncjax.metrics.pairs import ONE_BLOCK, pair_moments
 from ncjax.metrics.powers_of_two import exponent_of, power_of_two
 
@@ -42,7 +43,7 @@ def nc2_equinorm(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = Non
 
     Source: Papyan, Han, Donoho, PNAS 2020, figure 2, https://arxiv.org/abs/2008.08186
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.array([0, 1]), num_classes=2)
         >>> float(nc2_equinorm(stats)), f"{float(nc2_equinorm(stats, kernel=jnp.array([[1.0, 0.0], [0.0, 3.0]]))):.4f}"
@@ -71,7 +72,7 @@ def nc2_equiangularity(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None
 
     Source: Papyan, Han, Donoho, PNAS 2020, figure 3, https://arxiv.org/abs/2008.08186
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.eye(3), jnp.array([0, 1, 2]), num_classes=3)
         >>> float(nc2_equiangularity(stats)) < 1e-6
@@ -101,7 +102,7 @@ def nc2_maxangle(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = Non
 
     Source: Papyan, Han, Donoho, PNAS 2020, figure 4, https://arxiv.org/abs/2008.08186
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.eye(3), jnp.array([0, 1, 2]), num_classes=3)
         >>> float(nc2_maxangle(stats)) < 1e-6, float(nc2_maxangle(stats, kernel=jnp.eye(3)))
@@ -132,7 +133,7 @@ def nc2_etf(stats: ClassStats, kernel: Float[ArrayLike, "d C"] | None = None) ->
     Source: Zhu et al., "A geometric analysis of neural collapse with unconstrained features", NeurIPS 2021,
     https://arxiv.org/abs/2105.02375
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.eye(3), jnp.array([0, 1, 2]), num_classes=3)
         >>> float(nc2_etf(stats)) < 1e-6
@@ -170,7 +171,7 @@ def nc3(stats: ClassStats, kernel: Float[ArrayLike, "d C"]) -> Float[Array, ""]:
 
     Source: Papyan, Han, Donoho, PNAS 2020, figure 5, https://arxiv.org/abs/2008.08186
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[1.0], [-1.0]]), jnp.array([0, 1]), num_classes=2)
         >>> f"{float(nc3(stats, jnp.array([[-3.0, 3.0]]))):.4f}"
@@ -211,7 +212,7 @@ def hyperspherical_uniformity(
     Source: Liu et al., "Generalizing and decoupling neural collapse via hyperspherical uniformity gap", ICLR 2023,
     https://arxiv.org/abs/2303.06484
 
-    Example:
+    Examples:
         >>> from ncjax.metrics import class_stats
         >>> stats = class_stats(jnp.array([[1.0], [-1.0]]), jnp.array([0, 1]), num_classes=2)
         >>> float(hyperspherical_uniformity(stats, energy="inverse"))
@@ -377,45 +378,3 @@ def _root(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Square root whose derivative at zero, and below, where only rounding leads, is the subgradient zero."""
     positive = x > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), jnp.where(x <= 0, 0, x))
-
-
-def check_kernel(stats: ClassStats, kernel: ArrayLike) -> Float[Array, "d C"]:
-    """Kernel of a classifier in the statistics' precision.
-
-    Args:
-        stats: Statistics by class.
-        kernel: [d, C] kernel, as in a Dense layer.
-
-    Returns:
-        [d, C] floats.
-
-    Raises:
-        ValueError: The shape does not fit; a transposed kernel, as PyTorch keeps it, is named.
-    """
-    array = as_float("kernel", kernel, ndim=2)
-    expected = (stats.dim, stats.num_classes)
-    if array.shape != expected:
-        hint = ": transpose it" if array.shape == expected[::-1] else ""
-        raise ValueError(f"kernel must have shape (d, C) = {expected}, got {array.shape}{hint}")
-    return array.astype(stats.means.dtype)
-
-
-def check_bias(stats: ClassStats, bias: ArrayLike | float | None) -> Float[Array, " C"]:
-    """Bias of a classifier in the statistics' precision.
-
-    Args:
-        stats: Statistics by class.
-        bias: [C] bias; None or one number where there is none: added to all classes it changes none that is named.
-
-    Returns:
-        [C] floats.
-
-    Raises:
-        ValueError: The shape does not fit.
-    """
-    if bias is None or jnp.ndim(bias) == 0:
-        return jnp.zeros(stats.num_classes, stats.means.dtype)
-    array = as_float("bias", jnp.asarray(bias), ndim=1)
-    if array.shape != (stats.num_classes,):
-        raise ValueError(f"bias must have shape ({stats.num_classes},), got {array.shape}")
-    return array.astype(stats.means.dtype)

@@ -12,9 +12,9 @@ from jaxtyping import Array, Float, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_array, as_count, as_float, as_labels
 from ncjax.metrics.class_stats import ClassStats, class_stats
+from ncjax.metrics.linear_classifier import check_kernel
 from ncjax.metrics.nearest_mean import classifier_error, held_out_report, nc4, ncc_error, nearest_class_mean
 from ncjax.metrics.report import collapse_report
-from ncjax.metrics.simplex import check_kernel
 
 Split = tuple[ArrayLike, ArrayLike]
 
@@ -53,7 +53,7 @@ def train_test_report(
     Raises:
         ValueError: A shape or a concrete label does not fit, or there is a bias without a kernel.
 
-    Example:
+    Examples:
         >>> train = jnp.array([[1.0], [3.0], [-1.0], [-3.0]]), jnp.array([0, 0, 1, 1])
         >>> test = jnp.array([[1.0], [-5.0]]), jnp.array([0, 0])
         >>> report = train_test_report(*train, 2, test=test, kernel=jnp.array([[1.0, -1.0]]), bias=0.0)

@@ -21,16 +21,16 @@ def normalise(features: Array, norm: Norm, train: bool, name: str) -> Array:
     """Applies the normalisation layer called ``name`` inside a compact Flax module.
 
     Args:
-      features: [..., channels].
-      norm: ``none``, ``batch`` (running averages with decay 0.9) or ``group`` (32 groups, fewer for odd widths).
-      train: whether batch normalisation uses the batch's statistics and updates its averages.
-      name: of the layer.
+        features: [..., channels].
+        norm: ``none``, ``batch`` (running averages with decay 0.9) or ``group`` (32 groups, fewer for odd widths).
+        train: whether batch normalisation uses the batch's statistics and updates its averages.
+        name: of the layer.
 
     Returns:
-      An array of the same shape.
+        An array of the same shape.
 
     Raises:
-      ValueError: if ``norm`` is none of the three.
+        ValueError: if ``norm`` is none of the three.
     """
     if norm == "none":
         return features
@@ -46,16 +46,16 @@ def frozen_averages(layers: tuple[str, ...]) -> Iterator[None]:
     """Makes batch normalisation inside some layers use its stored averages, in training too, for a ``with`` block.
 
     Args:
-      layers: names of a network's layers, as in its parameters.
+        layers: names of a network's layers, as in its parameters.
 
-    Example:
-      >>> from ncjax import models
-      >>> model = models.build(models.ModelSpec("mlp", widths=(2,), norm="batch"), num_classes=2)
-      >>> variables = models.initialise(model, jax.random.key(0), (1, 1, 1))
-      >>> with frozen_averages(("norm1",)):
-      ...     _, updated = model.apply(variables, jax.numpy.ones((3, 1, 1, 1)), train=True, mutable=["batch_stats"])
-      >>> updated["batch_stats"]["norm1"]["mean"].tolist()
-      [0.0, 0.0]
+    Examples:
+        >>> from ncjax import models
+        >>> model = models.build(models.ModelSpec("mlp", widths=(2,), norm="batch"), num_classes=2)
+        >>> variables = models.initialise(model, jax.random.key(0), (1, 1, 1))
+        >>> with frozen_averages(("norm1",)):
+        ...     _, updated = model.apply(variables, jax.numpy.ones((3, 1, 1, 1)), train=True, mutable=["batch_stats"])
+        >>> updated["batch_stats"]["norm1"]["mean"].tolist()
+        [0.0, 0.0]
     """
 
     def intercept(call: Callable[..., Any], arguments: Any, options: Any, context: nn.module.InterceptorContext) -> Any:
@@ -72,15 +72,15 @@ def block_names(depths: tuple[int, ...], kind: str = "block") -> Stages:
     """Names of the blocks of a network that is built of stages.
 
     Args:
-      depths: blocks of each stage.
-      kind: what a block is called.
+        depths: blocks of each stage.
+        kind: what a block is called.
 
     Returns:
-      Names by stage.
+        Names by stage.
 
-    Example:
-      >>> block_names((1, 2))
-      (('stage1_block1',), ('stage2_block1', 'stage2_block2'))
+    Examples:
+        >>> block_names((1, 2))
+        (('stage1_block1',), ('stage2_block1', 'stage2_block2'))
     """
     return tuple(
         tuple(f"stage{stage}_{kind}{number}" for number in range(1, depth + 1))
@@ -94,15 +94,15 @@ def max_pool_2x2(maps: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
     Written as a reshape, which is several times faster on CPU than a reduction window, forward and backward.
 
     Args:
-      maps: feature maps, channels last.
+        maps: feature maps, channels last.
 
     Returns:
-      Maps of half the height and width, rounded down.
+        Maps of half the height and width, rounded down.
 
-    Example:
-      >>> import jax.numpy as jnp
-      >>> max_pool_2x2(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
-      [[5.0, 7.0], [13.0, 15.0]]
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> max_pool_2x2(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
+        [[5.0, 7.0], [13.0, 15.0]]
     """
     n, height, width, channels = maps.shape
     even = maps[:, : height // 2 * 2, : width // 2 * 2]

@@ -19,23 +19,23 @@ def simplex_etf(key: PRNGKeyArray, dim: int, num_classes: int) -> Float[Array, "
     """A simplex equiangular tight frame in a random orientation.
 
     Args:
-      key: of the orientation, uniform over all of them.
-      dim: d, at least C − 1.
-      num_classes: C, at least 2.
+        key: of the orientation, uniform over all of them.
+        dim: d, at least C − 1.
+        num_classes: C, at least 2.
 
     Returns:
-      [d, C] columns of length 1 that sum to zero, any two with the cosine −1/(C − 1).
+        [d, C] columns of length 1 that sum to zero, any two with the cosine −1/(C − 1).
 
     Raises:
-      ValueError: if so many dimensions do not hold such a frame.
+        ValueError: if so many dimensions do not hold such a frame.
 
     Source:
-      Papyan, Han & Donoho 2020 (https://arxiv.org/abs/2008.08186), definition of the general simplex ETF.
+        Papyan, Han & Donoho 2020 (https://arxiv.org/abs/2008.08186), definition of the general simplex ETF.
 
-    Example:
-      >>> kernel = simplex_etf(jax.random.key(0), dim=5, num_classes=3)
-      >>> jnp.round(kernel.T @ kernel, 4).tolist()
-      [[1.0, -0.5, -0.5], [-0.5, 1.0, -0.5], [-0.5, -0.5, 1.0]]
+    Examples:
+        >>> kernel = simplex_etf(jax.random.key(0), dim=5, num_classes=3)
+        >>> jnp.round(kernel.T @ kernel, 4).tolist()
+        [[1.0, -0.5, -0.5], [-0.5, 1.0, -0.5], [-0.5, -0.5, 1.0]]
     """
     if num_classes < 2 or dim < num_classes - 1:
         raise ValueError(
@@ -70,15 +70,15 @@ def classify(
     """Applies the last layer, named ``classifier``; called inside a compact Flax module.
 
     Args:
-      embedding: [n, d].
-      num_classes: C.
-      classifier: ``learned``, a dense layer with bias, or ``etf``.
+        embedding: [n, d].
+        num_classes: C.
+        classifier: ``learned``, a dense layer with bias, or ``etf``.
 
     Returns:
-      Logits.
+        Logits.
 
     Raises:
-      ValueError: if ``classifier`` is neither.
+        ValueError: if ``classifier`` is neither.
     """
     if classifier == "learned":
         return nn.Dense(num_classes, name="classifier")(embedding)
@@ -91,17 +91,17 @@ def classifier_weights(variables: Mapping[str, Any]) -> tuple[Float[Array, "d cl
     """The kernel and bias of a network's last layer, wherever they stand.
 
     Args:
-      variables: of any network of this package.
+        variables: of any network of this package.
 
     Returns:
-      The [d, C] kernel, and the bias: zeros where there is none.
+        The [d, C] kernel, and the bias: zeros where there is none.
 
-    Example:
-      >>> from ncjax.models import ModelSpec, build, initialise
-      >>> model = build(ModelSpec("mlp", widths=(4,), classifier="etf"), num_classes=3)
-      >>> kernel, bias = classifier_weights(initialise(model, jax.random.key(0), (2, 2, 1)))
-      >>> kernel.shape, bias.tolist()
-      ((4, 3), [0.0, 0.0, 0.0])
+    Examples:
+        >>> from ncjax.models import ModelSpec, build, initialise
+        >>> model = build(ModelSpec("mlp", widths=(4,), classifier="etf"), num_classes=3)
+        >>> kernel, bias = classifier_weights(initialise(model, jax.random.key(0), (2, 2, 1)))
+        >>> kernel.shape, bias.tolist()
+        ((4, 3), [0.0, 0.0, 0.0])
     """
     if CLASSES in variables.get("constants", {}):
         return plugged_in_classifier(variables)

@@ -21,18 +21,18 @@ def resolve_lowering(lowering: str, platform: str | None = None) -> Lowering:
     """Turns ``auto`` into the lowering that suits the platform.
 
     Args:
-      lowering: ``auto``, ``xla`` or ``matmul``.
-      platform: ``cpu``, ``gpu`` or ``tpu``; JAX's default backend if None.
+        lowering: ``auto``, ``xla`` or ``matmul``.
+        platform: ``cpu``, ``gpu`` or ``tpu``; JAX's default backend if None.
 
     Returns:
-      ``matmul`` on CPU and ``xla`` elsewhere for ``auto``, otherwise what came.
+        ``matmul`` on CPU and ``xla`` elsewhere for ``auto``, otherwise what came.
 
     Raises:
-      ValueError: if ``lowering`` is none of the three.
+        ValueError: if ``lowering`` is none of the three.
 
-    Example:
-      >>> resolve_lowering("auto", "cpu"), resolve_lowering("auto", "gpu"), resolve_lowering("xla", "cpu")
-      ('matmul', 'xla', 'xla')
+    Examples:
+        >>> resolve_lowering("auto", "cpu"), resolve_lowering("auto", "gpu"), resolve_lowering("xla", "cpu")
+        ('matmul', 'xla', 'xla')
     """
     if lowering not in get_args(Lowering):
         raise ValueError(f"lowering: got {lowering!r}, expected one of {', '.join(get_args(Lowering))}")
@@ -45,16 +45,16 @@ def convolution(lowering: Lowering) -> Callable[..., Array]:
     """The function to hand to ``flax.linen.Conv(conv_general_dilated=…)`` for a lowering.
 
     Args:
-      lowering: ``auto``, ``xla`` or ``matmul``; all give the same numbers and gradients.
+        lowering: ``auto``, ``xla`` or ``matmul``; all give the same numbers and gradients.
 
     Returns:
-      A function with the signature of ``jax.lax.conv_general_dilated``.
+        A function with the signature of ``jax.lax.conv_general_dilated``.
 
-    Example:
-      >>> import flax.linen as nn
-      >>> import jax.numpy as jnp
-      >>> layer = nn.Conv(8, (3, 3), conv_general_dilated=convolution("matmul"))
-      >>> layer.init_with_output(jax.random.key(0), jnp.ones((1, 5, 5, 3)))[0].shape
-      (1, 5, 5, 8)
+    Examples:
+        >>> import flax.linen as nn
+        >>> import jax.numpy as jnp
+        >>> layer = nn.Conv(8, (3, 3), conv_general_dilated=convolution("matmul"))
+        >>> layer.init_with_output(jax.random.key(0), jnp.ones((1, 5, 5, 3)))[0].shape
+        (1, 5, 5, 8)
     """
     return matmul_convolution if resolve_lowering(lowering) == "matmul" else lax.conv_general_dilated

@@ -27,9 +27,9 @@ class PluggedIn(nn.Module):
     image), `rngs` (NNX), `norm`, `widths`, `lowering` and `classifier` when it is made, `train` when it is called.
 
     Attributes:
-      source: MODULE:CLASS.
-      num_classes: C.
-      options: names and values of what the config says of the network.
+        source: MODULE:CLASS.
+        num_classes: C.
+        options: names and values of what the config says of the network.
     """
 
     source: str
@@ -122,14 +122,14 @@ def plugged_in_classifier(variables: Mapping[str, Any], source: str = "the netwo
     """Kernel and bias of the last layer of a network of others.
 
     Args:
-      variables: of a `PluggedIn`.
-      source: its name, for the error.
+        variables: of a `PluggedIn`.
+        source: its name, for the error.
 
     Returns:
-      The [d, C] kernel, and the bias: zeros where there is none.
+        The [d, C] kernel, and the bias: zeros where there is none.
 
     Raises:
-      ValueError: if no layer, or more than one, can be meant.
+        ValueError: if no layer, or more than one, can be meant.
     """
     shape = tuple(variables["constants"][name].shape[-1] for name in (FEATURES, CLASSES))
     layers = [(path, layer) for path, layer in _dense(variables["params"]) if layer["kernel"].shape == shape]
@@ -150,11 +150,11 @@ def takes(source: str, option: str) -> bool:
     """Whether the class of a plug-in takes an option.
 
     Args:
-      source: MODULE:CLASS.
-      option: name of an argument.
+        source: MODULE:CLASS.
+        option: name of an argument.
 
     Returns:
-      Whether it does.
+        Whether it does.
     """
     # Of an NNX class itself the signature says nothing.
     parameters = inspect.signature(load_plugin(source, "name").__init__).parameters

@@ -69,22 +69,22 @@ def build(spec: ModelSpec, num_classes: int) -> nn.Module:
     """Makes the network that a spec describes.
 
     Args:
-      spec: which network.
-      num_classes: outputs of its classifier.
+        spec: which network.
+        num_classes: outputs of its classifier.
 
     Returns:
-      A Flax linen module; ``module.apply(variables, images, train=False)`` gives ``(logits, taps)``, where ``taps``
-      maps the name of every stage, input to output, to its activations, the last one being ``embedding`` [n, d].
+        A Flax linen module; ``module.apply(variables, images, train=False)`` gives ``(logits, taps)``, where ``taps``
+        maps the name of every stage, input to output, to its activations, the last one being ``embedding`` [n, d].
 
     Raises:
-      ValueError: if no model has that name, or the number of widths does not fit.
+        ValueError: if no model has that name, or the number of widths does not fit.
 
-    Example:
-      >>> model = build(ModelSpec("mlp", widths=(16, 8)), num_classes=3)
-      >>> variables = initialise(model, jax.random.key(0), (4, 4, 1))
-      >>> logits, taps = model.apply(variables, jnp.ones((2, 4, 4, 1)))
-      >>> logits.shape, {name: tap.shape for name, tap in taps.items()}
-      ((2, 3), {'dense1': (2, 16), 'embedding': (2, 8)})
+    Examples:
+        >>> model = build(ModelSpec("mlp", widths=(16, 8)), num_classes=3)
+        >>> variables = initialise(model, jax.random.key(0), (4, 4, 1))
+        >>> logits, taps = model.apply(variables, jnp.ones((2, 4, 4, 1)))
+        >>> logits.shape, {name: tap.shape for name, tap in taps.items()}
+        ((2, 3), {'dense1': (2, 16), 'embedding': (2, 8)})
     """
     if is_plugin(spec.name):
         return _plugged_in(spec, num_classes)
@@ -122,17 +122,17 @@ def initialise(model: nn.Module, key: jax.Array, image_shape: tuple[int, ...]) -
     """Draws a network's variables.
 
     Args:
-      model: a module of this package.
-      key: for the initial weights.
-      image_shape: of one image, [height, width, channels].
+        model: a module of this package.
+        key: for the initial weights.
+        image_shape: of one image, [height, width, channels].
 
     Returns:
-      ``{"params": …, "batch_stats": …, "constants": …}``: what is trained, running averages, and what never changes; an
-      empty dict where a network has none.
+        ``{"params": …, "batch_stats": …, "constants": …}``: what is trained, running averages, and what never changes;
+        an empty dict where a network has none.
 
-    Example:
-      >>> sorted(initialise(build(ModelSpec("mlp"), 2), jax.random.key(0), (2, 2, 1)))
-      ['batch_stats', 'constants', 'params']
+    Examples:
+        >>> sorted(initialise(build(ModelSpec("mlp"), 2), jax.random.key(0), (2, 2, 1)))
+        ['batch_stats', 'constants', 'params']
     """
     variables = model.init(key, jnp.zeros((1, *image_shape), jnp.float32), train=False)
     return {name: variables.get(name, {}) for name in ("params", "batch_stats", "constants")}

@@ -30,13 +30,13 @@ class Column:
     """What a column of the results table holds.
 
     Attributes:
-      name: in the table, perhaps with placeholders.
-      label: its name for a reader, without its split.
-      unit: of its values; 1 where they have none.
-      definition: one line; C classes, m_c the mean of class c, m_G the mean of the class means.
-      collapse: whether it falls or rises as features collapse; "" where it does not measure collapse.
-      measured_by: dotted name of the function that computes it.
-      option: key of the config that turns it on; "" where it is always there.
+        name: in the table, perhaps with placeholders.
+        label: its name for a reader, without its split.
+        unit: of its values; 1 where they have none.
+        definition: one line; C classes, m_c the mean of class c, m_G the mean of the class means.
+        collapse: whether it falls or rises as features collapse; "" where it does not measure collapse.
+        measured_by: dotted name of the function that computes it.
+        option: key of the config that turns it on; "" where it is always there.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Column:
     def names(self) -> Iterator[str]:
         """Its names, with each split and each word in the place of their placeholder.
 
-        Example:
-          >>> list(find_column("train/loss").names())
-          ['train/loss', 'test/loss']
+        Examples:
+            >>> list(find_column("train/loss").names())
+            ['train/loss', 'test/loss']
         """
         before, found, after = re.sub("<split>", f"<{'|'.join(SPLITS)}>", self.name).partition("/")
         words = before.strip("<>").split("|") if found else [before]
@@ -223,20 +223,20 @@ def find_column(name: str) -> Column:
     """Looks up what a column holds.
 
     Args:
-      name: in the results table; placeholders may stand in it as they do in ``COLUMNS``.
+        name: in the results table; placeholders may stand in it as they do in ``COLUMNS``.
 
     Returns:
-      The entry, whose name may hold placeholders.
+        The entry, whose name may hold placeholders.
 
     Raises:
-      ValueError: if there is no such column, with the nearest that there is.
+        ValueError: if there is no such column, with the nearest that there is.
 
-    Example:
-      >>> find_column("layer/block2/variance_ratio").collapse
-      'falls'
-      >>> find_column("train/cndv")
-      Traceback (most recent call last):
-      ValueError: column: got 'train/cndv', expected one of docs/columns.md (did you mean 'train/cdnv'?)
+    Examples:
+        >>> find_column("layer/block2/variance_ratio").collapse
+        'falls'
+        >>> find_column("train/cndv")
+        Traceback (most recent call last):
+        ValueError: column: got 'train/cndv', expected one of docs/columns.md (did you mean 'train/cdnv'?)
     """
     for entry, pattern in _patterns():
         if name == entry.name or pattern.fullmatch(name):
@@ -251,17 +251,17 @@ def column(name: str) -> str:
     """The name of a column, once it is sure that there is one: for constants of modules that read the table.
 
     Args:
-      name: as for `find_column`.
+        name: as for `find_column`.
 
     Returns:
-      The name.
+        The name.
 
     Raises:
-      ValueError: if there is no such column, with the nearest that there is.
+        ValueError: if there is no such column, with the nearest that there is.
 
-    Example:
-      >>> column("target/accuracy_5shot")
-      'target/accuracy_5shot'
+    Examples:
+        >>> column("target/accuracy_5shot")
+        'target/accuracy_5shot'
     """
     find_column(name)
     return name
@@ -271,15 +271,15 @@ def add_column(entry: Column) -> None:
     """Adds a column of others to the list; the same name again replaces it.
 
     Args:
-      entry: whose name may hold placeholders.
+        entry: whose name may hold placeholders.
 
     Raises:
-      ValueError: if the list has a column of that name.
+        ValueError: if the list has a column of that name.
 
-    Example:
-      >>> add_column(Column("train/loss", "loss", "1", "another loss"))
-      Traceback (most recent call last):
-      ValueError: column: got 'train/loss', which is a column of ncjax already; expected a new name
+    Examples:
+        >>> add_column(Column("train/loss", "loss", "1", "another loss"))
+        Traceback (most recent call last):
+        ValueError: column: got 'train/loss', which is a column of ncjax already; expected a new name
     """
     for name in entry.names():
         if any(pattern.fullmatch(name) for each, pattern in _patterns() if each in COLUMNS):
@@ -292,14 +292,14 @@ def check_columns(names: Iterable[str], settings: Iterable[str] = ()) -> None:
     """Makes sure that every column of a row is one of the list.
 
     Args:
-      names: of the row.
-      settings: names of its hyper-parameters, which the list leaves to the options of a sweep.
+        names: of the row.
+        settings: names of its hyper-parameters, which the list leaves to the options of a sweep.
 
     Raises:
-      ValueError: naming the first that is not.
+        ValueError: naming the first that is not.
 
-    Example:
-      >>> check_columns(["run", "step", "l2", "train/loss"], settings=["l2"])
+    Examples:
+        >>> check_columns(["run", "step", "l2", "train/loss"], settings=["l2"])
     """
     known = frozenset(settings)
     for name in names:

@@ -24,14 +24,14 @@ def columns_page(columns: Sequence[Column] = COLUMNS) -> str:
     """The list of columns as Markdown.
 
     Args:
-      columns: to list.
+        columns: to list.
 
     Returns:
-      The page.
+        The page.
 
-    Example:
-      >>> columns_page().splitlines()[0]
-      '# Columns of the results table'
+    Examples:
+        >>> columns_page().splitlines()[0]
+        '# Columns of the results table'
     """
     placeholders = [f"- `<{name}>`: {words}." for name, (_, words) in PLACEHOLDERS.items()]
     titles = ("column", "unit", "definition", "as features collapse it", "computed by", "turned on by")

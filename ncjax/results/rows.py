@@ -20,15 +20,15 @@ def append_rows(path: StrPath, rows: Iterable[dict[str, Any]]) -> None:
     r"""Appends rows and returns once they are on the disk.
 
     Args:
-      path: of the table; made if it is not there.
-      rows: numbers, strings, booleans; a number that is not finite is written as null.
+        path: of the table; made if it is not there.
+        rows: numbers, strings, booleans; a number that is not finite is written as null.
 
-    Example:
-      >>> import tempfile
-      >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
-      >>> append_rows(path, [{"run": 0, "step": 8, "train/loss": float("nan")}])
-      >>> path.read_text()
-      '{"run": 0, "step": 8, "train/loss": null}\n'
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
+        >>> append_rows(path, [{"run": 0, "step": 8, "train/loss": float("nan")}])
+        >>> path.read_text()
+        '{"run": 0, "step": 8, "train/loss": null}\n'
     """
     text = _lines(rows)
     with Path(path).open("a", encoding="utf-8") as file:
@@ -41,21 +41,21 @@ def read_rows(path: StrPath) -> list[dict[str, Any]]:
     """Reads the rows of a table; a last line cut off by a crash is left out, with a warning.
 
     Args:
-      path: of the table.
+        path: of the table.
 
     Returns:
-      The rows, in the order of the file.
+        The rows, in the order of the file.
 
     Raises:
-      FileNotFoundError: if there is no table.
-      ValueError: if a line is no row, naming it; a last line without an end may be part of one.
+        FileNotFoundError: if there is no table.
+        ValueError: if a line is no row, naming it; a last line without an end may be part of one.
 
-    Example:
-      >>> import tempfile
-      >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
-      >>> append_rows(path, [{"run": 0, "step": 8}])
-      >>> read_rows(path)
-      [{'run': 0, 'step': 8}]
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
+        >>> append_rows(path, [{"run": 0, "step": 8}])
+        >>> read_rows(path)
+        [{'run': 0, 'step': 8}]
     """
     rows, cut_off = _parse(Path(path))
     if cut_off:
@@ -67,21 +67,21 @@ def read_table(path: StrPath) -> pd.DataFrame:
     """Reads a results table, sorted by run and step.
 
     Args:
-      path: of the table, or of the workdir that holds it.
+        path: of the table, or of the workdir that holds it.
 
     Returns:
-      One row for each run at each checkpoint; null is NaN.
+        One row for each run at each checkpoint; null is NaN.
 
     Raises:
-      FileNotFoundError: if there is no table.
-      ValueError: if it is empty or a line is no row.
+        FileNotFoundError: if there is no table.
+        ValueError: if it is empty or a line is no row.
 
-    Example:
-      >>> import tempfile
-      >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
-      >>> append_rows(path, [{"run": 1, "step": 0, "train/loss": 2}, {"run": 0, "step": 0, "train/loss": 3}])
-      >>> read_table(path)["train/loss"].tolist()
-      [3.0, 2.0]
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
+        >>> append_rows(path, [{"run": 1, "step": 0, "train/loss": 2}, {"run": 0, "step": 0, "train/loss": 3}])
+        >>> read_table(path)["train/loss"].tolist()
+        [3.0, 2.0]
     """
     path = Path(path)
     path = path / FILE_NAME if path.is_dir() else path
@@ -97,16 +97,16 @@ def keep_rows(path: StrPath, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Rewrites a table with some of its rows, replacing the file in one step.
 
     Args:
-      path: of the table; nothing happens if it is not there.
-      keep: whether a row stays.
+        path: of the table; nothing happens if it is not there.
+        keep: whether a row stays.
 
-    Example:
-      >>> import tempfile
-      >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
-      >>> append_rows(path, [{"run": 0, "step": 8}, {"run": 1, "step": 8}])
-      >>> keep_rows(path, lambda row: row["run"] == 1)
-      >>> read_rows(path)
-      [{'run': 1, 'step': 8}]
+    Examples:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
+        >>> append_rows(path, [{"run": 0, "step": 8}, {"run": 1, "step": 8}])
+        >>> keep_rows(path, lambda row: row["run"] == 1)
+        >>> read_rows(path)
+        [{'run': 1, 'step': 8}]
     """
     path = Path(path)
     if not path.is_file():
@@ -122,9 +122,9 @@ def gather_tables(path: Path, tables: dict[Path, set[int]]) -> None:
     """Replaces the rows of some runs in a table by those of tables of their own, in one step.
 
     Args:
-      path: of the table.
-      tables: from a table's path to the runs whose rows it holds; one that is not there leaves its runs alone. A row
-        that is just being written is left out.
+        path: of the table.
+        tables: from a table's path to the runs whose rows it holds; one that is not there leaves its runs alone. A row
+            that is just being written is left out.
     """
     there = {table: runs for table, runs in tables.items() if table.is_file()}
     if not there:

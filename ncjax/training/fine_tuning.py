@@ -24,11 +24,11 @@ class InitSpec:
     """Fine-tuning: which trained network every run starts from, with a new classifier.
 
     Raises:
-      ValueError: if a number is out of range.
+        ValueError: if a number is out of range.
 
-    Example:
-      >>> InitSpec().active, InitSpec("runs/source", run=3).active
-      (False, True)
+    Examples:
+        >>> InitSpec().active, InitSpec("runs/source", run=3).active
+        (False, True)
     """
 
     workdir: str = option("", "of the sweep that trained the network that runs start from; empty for fresh weights")
@@ -55,20 +55,20 @@ def frozen_layers(params: Mapping[str, Any], stages: Sequence[Sequence[str]], la
     """Layers that stay as they are when only the last stages are trained, and the classifier.
 
     Args:
-      params: of the network, by layer.
-      stages: names of its layers by stage, as its attribute ``stages`` says; those without parameters do not count.
-      last_stages: how many of its stages to train; 0 trains the classifier alone, -1 everything.
+        params: of the network, by layer.
+        stages: names of its layers by stage, as its attribute ``stages`` says; those without parameters do not count.
+        last_stages: how many of its stages to train; 0 trains the classifier alone, -1 everything.
 
     Returns:
-      Names of layers, sorted.
+        Names of layers, sorted.
 
     Raises:
-      ValueError: if the network has fewer stages, does not say the stage of a layer, or would have nothing to train.
+        ValueError: if the network has fewer stages, does not say the stage of a layer, or would have nothing to train.
 
-    Example:
-      >>> params = {"stem": 0, "body": 0, "neck": 0, "classifier": 0}
-      >>> frozen_layers(params, stages=[["stem"], ["body", "neck"]], last_stages=1)
-      ('stem',)
+    Examples:
+        >>> params = {"stem": 0, "body": 0, "neck": 0, "classifier": 0}
+        >>> frozen_layers(params, stages=[["stem"], ["body", "neck"]], last_stages=1)
+        ('stem',)
     """
     if last_stages == -1:
         return ()
@@ -92,19 +92,19 @@ def transplant(fresh: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str,
     """Puts the weights of a trained network into a fresh one, but for the classifier.
 
     Args:
-      fresh: ``params`` or ``batch_stats`` of the new network, by layer; leaves may have a leading runs axis.
-      source: the same of the trained network, without that axis.
+        fresh: ``params`` or ``batch_stats`` of the new network, by layer; leaves may have a leading runs axis.
+        source: the same of the trained network, without that axis.
 
     Returns:
-      As ``fresh``, with the source's values broadcast over runs.
+        As ``fresh``, with the source's values broadcast over runs.
 
     Raises:
-      ValueError: if the networks differ in more than their classifiers.
+        ValueError: if the networks differ in more than their classifiers.
 
-    Example:
-      >>> fresh = {"block1": jnp.zeros((2, 3)), "classifier": jnp.zeros((2, 5))}
-      >>> transplant(fresh, {"block1": jnp.ones(3), "classifier": jnp.ones(4)})["block1"].tolist()
-      [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
+    Examples:
+        >>> fresh = {"block1": jnp.zeros((2, 3)), "classifier": jnp.zeros((2, 5))}
+        >>> transplant(fresh, {"block1": jnp.ones(3), "classifier": jnp.ones(4)})["block1"].tolist()
+        [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
     if fresh.keys() - {_NEW} != source.keys() - {_NEW}:
         raise ValueError(f"workdir: its network has {', '.join(sorted(source))}, expected {', '.join(sorted(fresh))}")
@@ -121,14 +121,14 @@ def start_from(state: RunState, source: TrainedWeights) -> RunState:
     """Puts a trained network's weights into fresh states.
 
     Args:
-      state: of runs before the first step, with a leading runs axis, spread over devices.
-      source: ``params`` and ``batch_stats`` of the trained network.
+        state: of runs before the first step, with a leading runs axis, spread over devices.
+        source: ``params`` and ``batch_stats`` of the trained network.
 
     Returns:
-      The states, on the same devices; the classifier and the optimizer stay fresh.
+        The states, on the same devices; the classifier and the optimizer stay fresh.
 
     Raises:
-      ValueError: if the networks differ in more than their classifiers.
+        ValueError: if the networks differ in more than their classifiers.
     """
 
     def taken_over(state: RunState, source: TrainedWeights) -> RunState:
@@ -143,16 +143,16 @@ def hold(params: Mapping[str, Any], frozen: tuple[str, ...]) -> dict[str, Any]:
     """Parameters of which the frozen layers' have no gradient, so that nothing is computed for one.
 
     Args:
-      params: of the network, by layer.
-      frozen: names of layers.
+        params: of the network, by layer.
+        frozen: names of layers.
 
     Returns:
-      The same values.
+        The same values.
 
-    Example:
-      >>> params = {"block1": jnp.float32(2), "classifier": jnp.float32(3)}
-      >>> jax.grad(lambda p: p["block1"] * hold(p, ("block1",))["block1"] * p["classifier"])(params)["block1"].item()
-      6.0
+    Examples:
+        >>> params = {"block1": jnp.float32(2), "classifier": jnp.float32(3)}
+        >>> jax.grad(lambda p: p["block1"] * hold(p, ("block1",))["block1"] * p["classifier"])(params)["block1"].item()
+        6.0
     """
     return {layer: lax.stop_gradient(value) if layer in frozen else value for layer, value in params.items()}
 
@@ -161,15 +161,15 @@ def keep_frozen(before: Mapping[str, Any], after: Mapping[str, Any], frozen: tup
     """What a step makes of a network whose frozen layers do not move, whatever the optimizer wants of them.
 
     Args:
-      before: ``params`` or ``batch_stats`` before the step, by layer.
-      after: the same after it.
-      frozen: names of layers.
+        before: ``params`` or ``batch_stats`` before the step, by layer.
+        after: the same after it.
+        frozen: names of layers.
 
     Returns:
-      ``after``, but for the frozen layers.
+        ``after``, but for the frozen layers.
 
-    Example:
-      >>> keep_frozen({"block1": 0, "classifier": 0}, {"block1": 1, "classifier": 1}, ("block1",))
-      {'block1': 0, 'classifier': 1}
+    Examples:
+        >>> keep_frozen({"block1": 0, "classifier": 0}, {"block1": 1, "classifier": 1}, ("block1",))
+        {'block1': 0, 'classifier': 1}
     """
     return {layer: before[layer] if layer in frozen else value for layer, value in after.items()}

@@ -77,13 +77,13 @@ def active_terms(hyper: Hyper) -> tuple[str, ...]:
     """The terms of training that a run uses, for ``TrainSpec.terms``.
 
     Args:
-      hyper: of one run, as plain numbers.
+        hyper: of one run, as plain numbers.
 
     Returns:
-      Those of ``TERMS`` that are above 0.
+        Those of ``TERMS`` that are above 0.
 
-    Example:
-      >>> active_terms(Hyper(l2=0.1, gc_penalty=1e-3))
-      ('gc_penalty',)
+    Examples:
+        >>> active_terms(Hyper(l2=0.1, gc_penalty=1e-3))
+        ('gc_penalty',)
     """
     return tuple(name for name in TERMS if getattr(hyper, name) > 0)

@@ -21,19 +21,19 @@ class RunInputs:
     """Arrays that every run reads and none changes. They are arguments, never constants of a compiled program.
 
     Attributes:
-      train_images: uint8 [n, h, w, c], or None where they are streamed from the host; test_images likewise.
-      train_labels: int32 [n]; test_labels likewise.
-      train_sample: int32 [k], the train images on which geometric complexity is measured; test_sample likewise.
-      train_sample_images: these images, uint8 [k, h, w, c].
-      target_images: images of classes never trained on, or None.
-      target_labels: their labels, or None.
-      target_sample: those of them on which geometric complexity is measured, or None.
-      target_index: their samples by class, for episodes, or None.
-      mean: float32 [c], of pixels scaled to [0, 1].
-      std: float32 [c], likewise.
-      train_fine_labels: int32 [n], what lies below coarse labels (the labels themselves where they are not coarse), or
-        None where nobody asks for them; test_fine_labels likewise.
-      poincare_constant: a lower bound for the classes' images, or None where nobody asks for it.
+        train_images: uint8 [n, h, w, c], or None where they are streamed from the host; test_images likewise.
+        train_labels: int32 [n]; test_labels likewise.
+        train_sample: int32 [k], the train images on which geometric complexity is measured; test_sample likewise.
+        train_sample_images: these images, uint8 [k, h, w, c].
+        target_images: images of classes never trained on, or None.
+        target_labels: their labels, or None.
+        target_sample: those of them on which geometric complexity is measured, or None.
+        target_index: their samples by class, for episodes, or None.
+        mean: float32 [c], of pixels scaled to [0, 1].
+        std: float32 [c], likewise.
+        train_fine_labels: int32 [n], what lies below coarse labels (the labels themselves where they are not coarse),
+            or None where nobody asks for them; test_fine_labels likewise.
+        poincare_constant: a lower bound for the classes' images, or None where nobody asks for it.
     """
 
     train_images: Any
@@ -64,24 +64,24 @@ def run_inputs(
     """Puts a data set on the default device.
 
     Args:
-      dataset: from ``ncjax.data.load``.
-      complexity_samples: images of each split on which geometric complexity is measured; all, if the split has fewer.
-      stream_train: whether to leave the train images on the host, to be streamed; the rest is on the device anyway.
-      fine_labels: whether to bring along the fine labels.
-      poincare: whether to bring along the lower bound of the Poincaré constant: the largest over classes, from at most
-        10,000 train images.
+        dataset: from ``ncjax.data.load``.
+        complexity_samples: images of each split on which geometric complexity is measured; all, if the split has fewer.
+        stream_train: whether to leave the train images on the host, to be streamed; the rest is on the device anyway.
+        fine_labels: whether to bring along the fine labels.
+        poincare: whether to bring along the lower bound of the Poincaré constant: the largest over classes, from at
+            most 10,000 train images.
 
     Returns:
-      The arrays.
+        The arrays.
 
     Raises:
-      ValueError: if ``complexity_samples`` is less than the number of classes: each class needs at least one.
+        ValueError: if ``complexity_samples`` is less than the number of classes: each class needs at least one.
 
-    Example:
-      >>> from ncjax import data
-      >>> inputs = run_inputs(data.load(data.DataSpec("digits")), complexity_samples=100)
-      >>> inputs.train_images.shape, inputs.train_sample.shape, inputs.target_images is None
-      ((1297, 8, 8, 1), (100,), True)
+    Examples:
+        >>> from ncjax import data
+        >>> inputs = run_inputs(data.load(data.DataSpec("digits")), complexity_samples=100)
+        >>> inputs.train_images.shape, inputs.train_sample.shape, inputs.target_images is None
+        ((1297, 8, 8, 1), (100,), True)
     """
     check_complexity_samples(dataset, complexity_samples)
     target = dataset.target
@@ -110,11 +110,11 @@ def check_complexity_samples(dataset: Dataset, complexity_samples: int) -> None:
     """Makes sure that each class can have an image on which geometric complexity is measured.
 
     Args:
-      dataset: to train on.
-      complexity_samples: images of each split.
+        dataset: to train on.
+        complexity_samples: images of each split.
 
     Raises:
-      ValueError: if there are fewer than classes.
+        ValueError: if there are fewer than classes.
     """
     if complexity_samples < (num_classes := dataset.train.num_classes):
         raise ValueError(
@@ -140,16 +140,16 @@ def balanced_sample(labels: Int32[np.ndarray, " n"], size: int) -> Int32[np.ndar
     At random, since data sets are not in random order within a class, and a standard error speaks of random samples.
 
     Args:
-      labels: of the split.
-      size: how many to choose; all, if there are fewer. A smaller choice lies inside a larger one.
+        labels: of the split.
+        size: how many to choose; all, if there are fewer. A smaller choice lies inside a larger one.
 
     Returns:
-      Indices of the chosen samples, ascending.
+        Indices of the chosen samples, ascending.
 
-    Example:
-      >>> labels = np.array([0, 0, 0, 1, 1, 2], np.int32)
-      >>> sorted(labels[balanced_sample(labels, 5)].tolist())
-      [0, 0, 1, 1, 2]
+    Examples:
+        >>> labels = np.array([0, 0, 0, 1, 1, 2], np.int32)
+        >>> sorted(labels[balanced_sample(labels, 5)].tolist())
+        [0, 0, 1, 1, 2]
     """
     shuffled = np.random.default_rng(0).permutation(len(labels))
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]

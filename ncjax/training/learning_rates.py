@@ -18,7 +18,7 @@ class Schedule:
     """A learning-rate schedule; frozen and hashable. Made by ``make_schedule``.
 
     Attributes:
-      epochs: length of training; 0 for a constant rate, which does not depend on it.
+        epochs: length of training; 0 for a constant rate, which does not depend on it.
     """
 
     name: ScheduleName = option(
@@ -44,21 +44,21 @@ def make_schedule(
     Runs whose schedules are equal can share a program: a constant rate is the same however long training is.
 
     Args:
-      name: ``constant``, ``steps`` or ``cosine``.
-      epochs: length of training, above 0.
-      decay_at: of ``steps``: fractions of training at which the rate falls. The default is that of Papyan, Han &
-        Donoho 2020 (arXiv 2008.08186): a tenth at one and at two thirds.
-      decay_factor: of ``steps``: what the rate is then multiplied by.
+        name: ``constant``, ``steps`` or ``cosine``.
+        epochs: length of training, above 0.
+        decay_at: of ``steps``: fractions of training at which the rate falls. The default is that of Papyan, Han &
+            Donoho 2020 (arXiv 2008.08186): a tenth at one and at two thirds.
+        decay_factor: of ``steps``: what the rate is then multiplied by.
 
     Returns:
-      The schedule.
+        The schedule.
 
     Raises:
-      ValueError: if the name is none of the three, or a number is out of range.
+        ValueError: if the name is none of the three, or a number is out of range.
 
-    Example:
-      >>> make_schedule("constant", epochs=30) == make_schedule("constant", epochs=60)
-      True
+    Examples:
+        >>> make_schedule("constant", epochs=30) == make_schedule("constant", epochs=60)
+        True
     """
     if name not in get_args(ScheduleName):
         raise ValueError(f"schedule: got {name!r}, expected one of {', '.join(get_args(ScheduleName))}")
@@ -80,18 +80,18 @@ def learning_rate_factor(
     """What the learning rate of a step is multiplied by.
 
     Args:
-      schedule: static.
-      warmup_epochs: may be traced; in step t of w warm-up steps, counted from 0, the factor is (t + 1)/w.
-      step: from 0.
-      steps_per_epoch: of the run.
+        schedule: static.
+        warmup_epochs: may be traced; in step t of w warm-up steps, counted from 0, the factor is (t + 1)/w.
+        step: from 0.
+        steps_per_epoch: of the run.
 
     Returns:
-      A float32 scalar, at most 1 unless ``decay_factor`` is above 1.
+        A float32 scalar, at most 1 unless ``decay_factor`` is above 1.
 
-    Example:
-      >>> recipe = make_schedule("steps", epochs=30, decay_at=(1 / 3, 2 / 3), decay_factor=0.1)
-      >>> [round(float(learning_rate_factor(recipe, 0.0, jnp.int32(t), 10)), 4) for t in (0, 99, 100, 200, 299)]
-      [1.0, 1.0, 0.1, 0.01, 0.01]
+    Examples:
+        >>> recipe = make_schedule("steps", epochs=30, decay_at=(1 / 3, 2 / 3), decay_factor=0.1)
+        >>> [round(float(learning_rate_factor(recipe, 0.0, jnp.int32(t), 10)), 4) for t in (0, 99, 100, 200, 299)]
+        [1.0, 1.0, 0.1, 0.01, 0.01]
     """
     total = round(schedule.epochs * steps_per_epoch)
     done, warmup = step.astype(jnp.float32), jnp.asarray(warmup_epochs, jnp.float32) * steps_per_epoch

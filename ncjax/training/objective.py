@@ -17,22 +17,22 @@ def sample_losses(
     """The loss of each sample.
 
     Args:
-      logits: [n, C].
-      labels: [n], 0 to C−1.
-      loss: ``cross_entropy`` (nats) or ``mse`` (half the squared distance to the target).
-      label_smoothing: s in the target (1 − s)·onehot + s/C.
+        logits: [n, C].
+        labels: [n], 0 to C−1.
+        loss: ``cross_entropy`` (nats) or ``mse`` (half the squared distance to the target).
+        label_smoothing: s in the target (1 − s)·onehot + s/C.
 
     Returns:
-      [n] losses.
+        [n] losses.
 
     Raises:
-      ValueError: if ``loss`` is neither.
+        ValueError: if ``loss`` is neither.
 
-    Example:
-      >>> f"{sample_losses(jnp.zeros((1, 4)), jnp.array([2]), 'cross_entropy')[0]:.4f}"
-      '1.3863'
-      >>> sample_losses(jnp.zeros((1, 4)), jnp.array([2]), "mse").tolist()
-      [0.5]
+    Examples:
+        >>> f"{sample_losses(jnp.zeros((1, 4)), jnp.array([2]), 'cross_entropy')[0]:.4f}"
+        '1.3863'
+        >>> sample_losses(jnp.zeros((1, 4)), jnp.array([2]), "mse").tolist()
+        [0.5]
     """
     num_classes = logits.shape[-1]
     targets = jax.nn.one_hot(labels, num_classes) * (1.0 - label_smoothing) + label_smoothing / num_classes
@@ -49,17 +49,17 @@ def regularised_loss(
     """The mean loss of a batch plus the regularisers.
 
     Args:
-      data_loss: mean of the samples' losses.
-      params: pytree of parameters, all of them under L2.
-      hyper: strengths of the terms.
-      penalties: further terms at strength 1, by the names of their strengths in ``hyper``.
+        data_loss: mean of the samples' losses.
+        params: pytree of parameters, all of them under L2.
+        hyper: strengths of the terms.
+        penalties: further terms at strength 1, by the names of their strengths in ``hyper``.
 
     Returns:
-      data_loss + (l2/2)·‖params‖² + Σ strength·penalty.
+        data_loss + (l2/2)·‖params‖² + Σ strength·penalty.
 
-    Example:
-      >>> regularised_loss(jnp.array(1.0), {"w": jnp.array([3.0, 4.0])}, Hyper(l2=0.1)).item()
-      2.25
+    Examples:
+        >>> regularised_loss(jnp.array(1.0), {"w": jnp.array([3.0, 4.0])}, Hyper(l2=0.1)).item()
+        2.25
     """
     squares = sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(params))
     total = data_loss + 0.5 * hyper.l2 * squares

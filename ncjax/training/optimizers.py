@@ -18,23 +18,23 @@ def optimizer(spec: TrainSpec, hyper: Hyper) -> optax.GradientTransformationExtr
     Momentum and decay are applied even at 0: whether they are must not depend on a swept value.
 
     Args:
-      spec: says which optimizer, whether momentum is Nesterov's, and whether ``sam_rho`` is among the terms.
-      hyper: gives learning rate, momentum, Adam's betas, decoupled weight decay and SAM's radius.
+        spec: says which optimizer, whether momentum is Nesterov's, and whether ``sam_rho`` is among the terms.
+        hyper: gives learning rate, momentum, Adam's betas, decoupled weight decay and SAM's radius.
 
     Returns:
-      An optax transformation. Its ``update`` needs the parameters, and with SAM also ``grad_fn``, a function from
-      parameters and a number to their gradient.
+        An optax transformation. Its ``update`` needs the parameters, and with SAM also ``grad_fn``, a function from
+        parameters and a number to their gradient.
 
     Source:
-      Foret et al. 2021 (arXiv 2010.01412) for SAM; Loshchilov & Hutter 2017 (arXiv 1711.05101) for decoupled decay.
+        Foret et al. 2021 (arXiv 2010.01412) for SAM; Loshchilov & Hutter 2017 (arXiv 1711.05101) for decoupled decay.
 
-    Example:
-      >>> from ncjax import models
-      >>> sgd = optimizer(TrainSpec(models.ModelSpec("mlp"), 2, 1), Hyper(learning_rate=0.5))
-      >>> params = jnp.array(0.0)
-      >>> update, _ = sgd.update(jnp.array(2.0), sgd.init(params), params)
-      >>> update.item()
-      -1.0
+    Examples:
+        >>> from ncjax import models
+        >>> sgd = optimizer(TrainSpec(models.ModelSpec("mlp"), 2, 1), Hyper(learning_rate=0.5))
+        >>> params = jnp.array(0.0)
+        >>> update, _ = sgd.update(jnp.array(2.0), sgd.init(params), params)
+        >>> update.item()
+        -1.0
     """
     if spec.optimizer == "sgd":
         direction = optax.trace(decay=hyper.momentum, nesterov=spec.nesterov)

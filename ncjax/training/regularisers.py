@@ -13,19 +13,19 @@ def squared_gradient_norm(loss: Callable[[Any], Float[Array, ""]], params: Any) 
     """The squared norm of a loss's gradient: its own gradient is twice the Hessian times the gradient.
 
     Args:
-      loss: of the parameters, twice differentiable.
-      params: pytree of floats.
+        loss: of the parameters, twice differentiable.
+        params: pytree of floats.
 
     Returns:
-      ‖∇L(θ)‖², over all parameters together.
+        ‖∇L(θ)‖², over all parameters together.
 
     Source:
-      Barrett & Dherin 2021 (arXiv 2009.11162), of which gradient descent at rate h applies h/4 by itself; Smith et al.
-      2021 (arXiv 2101.12176). Zhao et al. 2022 (arXiv 2202.03599) penalise the norm, not its square.
+        Barrett & Dherin 2021 (arXiv 2009.11162), of which gradient descent at rate h applies h/4 by itself; Smith et
+        al. 2021 (arXiv 2101.12176). Zhao et al. 2022 (arXiv 2202.03599) penalise the norm, not its square.
 
-    Example:
-      >>> squared_gradient_norm(lambda w: jnp.sum(w**2), jnp.array([1.0, 2.0])).item()
-      20.0
+    Examples:
+        >>> squared_gradient_norm(lambda w: jnp.sum(w**2), jnp.array([1.0, 2.0])).item()
+        20.0
     """
     return squared_norm(jax.grad(loss)(params))
 
@@ -38,19 +38,19 @@ def squared_spectral_norms(params: Any, iterations: int = 20) -> Float[Array, ""
     so that the term is a function of the parameters alone; it never exceeds the true value.
 
     Args:
-      params: of a Flax module, kernels with the outputs last.
-      iterations: of the power method on WᵀW; the error falls by (σ₂/σ₁)⁴ with each.
+        params: of a Flax module, kernels with the outputs last.
+        iterations: of the power method on WᵀW; the error falls by (σ₂/σ₁)⁴ with each.
 
     Returns:
-      Σ σ₁(W)². Its gradient is exact once the iteration has converged.
+        Σ σ₁(W)². Its gradient is exact once the iteration has converged.
 
     Source:
-      Yoshida & Miyato 2017, "Spectral norm regularization", arXiv 1705.10941.
+        Yoshida & Miyato 2017, "Spectral norm regularization", arXiv 1705.10941.
 
-    Example:
-      >>> params = {"dense": {"kernel": jnp.diag(jnp.array([1.0, -3.0, 2.0])), "bias": jnp.full(3, 9.0)}}
-      >>> f"{squared_spectral_norms(params):.4f}"
-      '9.0000'
+    Examples:
+        >>> params = {"dense": {"kernel": jnp.diag(jnp.array([1.0, -3.0, 2.0])), "bias": jnp.full(3, 9.0)}}
+        >>> f"{squared_spectral_norms(params):.4f}"
+        '9.0000'
     """
     leaves = jax.tree_util.tree_leaves_with_path(params)
     kernels = [leaf for path, leaf in leaves if jax.tree_util.keystr(path[-1:], simple=True) == "kernel"]
@@ -61,14 +61,14 @@ def squared_norm(tree: Any) -> Float[Array, ""]:
     """The sum of the squares of all numbers of a pytree.
 
     Args:
-      tree: pytree of arrays.
+        tree: pytree of arrays.
 
     Returns:
-      A scalar.
+        A scalar.
 
-    Example:
-      >>> squared_norm({"w": jnp.array([3.0, 4.0])}).item()
-      25.0
+    Examples:
+        >>> squared_norm({"w": jnp.array([3.0, 4.0])}).item()
+        25.0
     """
     return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)), jnp.float32(0.0))
 

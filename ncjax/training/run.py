@@ -23,19 +23,19 @@ def init_run(spec: TrainSpec, hyper: Hyper, seed: Int[Array, ""], image_shape: t
     """The state before the first step.
 
     Args:
-      spec: static choices.
-      hyper: of this run.
-      seed: of this run; the same seed gives the same initial weights and order of samples whatever ``hyper`` is.
-      image_shape: of one image, [height, width, channels].
+        spec: static choices.
+        hyper: of this run.
+        seed: of this run; the same seed gives the same initial weights and order of samples whatever ``hyper`` is.
+        image_shape: of one image, [height, width, channels].
 
     Returns:
-      The initial state.
+        The initial state.
 
-    Example:
-      >>> spec = TrainSpec(models.ModelSpec("mlp", widths=(3,)), num_classes=2, batch_size=1)
-      >>> state = init_run(spec, Hyper(), jnp.int32(0), (2, 2, 1))
-      >>> state.params["classifier"]["kernel"].shape, bool(state.diverged)
-      ((3, 2), False)
+    Examples:
+        >>> spec = TrainSpec(models.ModelSpec("mlp", widths=(3,)), num_classes=2, batch_size=1)
+        >>> state = init_run(spec, Hyper(), jnp.int32(0), (2, 2, 1))
+        >>> state.params["classifier"]["kernel"].shape, bool(state.diverged)
+        ((3, 2), False)
     """
     model = models.build(spec.model, spec.num_classes)
     variables = models.initialise(model, _stream(seed, "init"), image_shape)
@@ -62,16 +62,16 @@ def train_steps(
     The batch of a step is a function of seed and step alone, so any division of a run into calls gives the same run.
 
     Args:
-      spec: static choices.
-      hyper: of this run.
-      seed: of this run.
-      state: after ``start`` steps.
-      inputs: the data.
-      start: steps already taken; the same for all runs of a group.
-      num_steps: steps to take; traced, so that calls of any length share one compiled program.
+        spec: static choices.
+        hyper: of this run.
+        seed: of this run.
+        state: after ``start`` steps.
+        inputs: the data.
+        start: steps already taken; the same for all runs of a group.
+        num_steps: steps to take; traced, so that calls of any length share one compiled program.
 
     Returns:
-      The state after ``start + num_steps`` steps.
+        The state after ``start + num_steps`` steps.
     """
     num_samples = inputs.train_labels.shape[0]
     steps_per_epoch = num_samples // spec.batch_size
@@ -110,18 +110,18 @@ def train_block(
     """Takes steps of gradient descent on batches that are handed in: the same steps as ``train_steps`` takes.
 
     Args:
-      spec: static choices.
-      hyper: of this run.
-      seed: of this run.
-      state: after ``start`` steps.
-      inputs: the data; its train images are not read.
-      images: of a block of batches; blocks of k steps begin at step 0, k, 2k and so on.
-      labels: of the block.
-      start: steps already taken, inside the block.
-      num_steps: steps to take, inside the block.
+        spec: static choices.
+        hyper: of this run.
+        seed: of this run.
+        state: after ``start`` steps.
+        inputs: the data; its train images are not read.
+        images: of a block of batches; blocks of k steps begin at step 0, k, 2k and so on.
+        labels: of the block.
+        start: steps already taken, inside the block.
+        num_steps: steps to take, inside the block.
 
     Returns:
-      The state after ``start + num_steps`` steps.
+        The state after ``start + num_steps`` steps.
     """
     take_step = _descent(spec, hyper, seed, inputs)
 
@@ -156,16 +156,16 @@ def sample_order(seed: Int[Array, ""], epoch: Int[Array, ""], num_samples: int) 
     """The order in which an epoch visits the train split.
 
     Args:
-      seed: of the run.
-      epoch: from 0.
-      num_samples: n.
+        seed: of the run.
+        epoch: from 0.
+        num_samples: n.
 
     Returns:
-      A permutation of 0 to n−1, different for every seed and epoch.
+        A permutation of 0 to n−1, different for every seed and epoch.
 
-    Example:
-      >>> sorted(sample_order(jnp.int32(0), jnp.int32(3), 4).tolist())
-      [0, 1, 2, 3]
+    Examples:
+        >>> sorted(sample_order(jnp.int32(0), jnp.int32(3), 4).tolist())
+        [0, 1, 2, 3]
     """
     return jax.random.permutation(jax.random.fold_in(_stream(seed, "order"), epoch), num_samples)
 

@@ -16,14 +16,14 @@ def split_batch(batch: Any) -> Any:
     statistics of batch normalisation, class statistics) is reduced over devices by the compiler.
 
     Args:
-      batch: pytree of arrays whose first axis is the sample.
+        batch: pytree of arrays whose first axis is the sample.
 
     Returns:
-      The same arrays. Those whose first axis does not divide evenly are left to every device.
+        The same arrays. Those whose first axis does not divide evenly are left to every device.
 
-    Example:
-      >>> split_batch(jax.numpy.arange(3)).tolist()
-      [0, 1, 2]
+    Examples:
+        >>> split_batch(jax.numpy.arange(3)).tolist()
+        [0, 1, 2]
     """
     devices = _batch_devices()
 
@@ -39,10 +39,10 @@ def on_every_device(state: Any) -> Any:
     """Keeps a pytree whole on every device of the mesh's ``batch`` axis, if the program has one.
 
     Args:
-      state: pytree of arrays.
+        state: pytree of arrays.
 
     Returns:
-      The same arrays.
+        The same arrays.
     """
     if _batch_devices() == 1:
         return state

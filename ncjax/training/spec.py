@@ -21,13 +21,13 @@ class TrainSpec:
     sit this epoch out.
 
     Attributes:
-      model: which network.
-      num_classes: classes to train on.
-      terms: those of ``TERMS`` that the program computes at all (``active_terms``); the others' strengths must be 0.
-      penalty_probes: random probes a sample for the geometric-complexity penalty.
-      augmentation: random changes to training images, none by default.
-      frozen: layers whose parameters and stored averages no step changes; batch normalisation inside them uses
-        these averages.
+        model: which network.
+        num_classes: classes to train on.
+        terms: those of ``TERMS`` that the program computes at all (``active_terms``); the others' strengths must be 0.
+        penalty_probes: random probes a sample for the geometric-complexity penalty.
+        augmentation: random changes to training images, none by default.
+        frozen: layers whose parameters and stored averages no step changes; batch normalisation inside them uses these
+            averages.
     """
 
     model: ModelSpec

@@ -13,12 +13,12 @@ class RunState:
     """Everything about a run that one call hands to the next.
 
     Attributes:
-      params: the network's parameters.
-      batch_stats: running averages of batch normalisation, an empty dict without it.
-      opt_state: of the optimizer.
-      diverged: whether the loss has ever been infinite or not a number.
-      constants: variables of the network that are drawn with the parameters and never trained, such as a fixed
-        classifier; an empty dict for most networks.
+        params: the network's parameters.
+        batch_stats: running averages of batch normalisation, an empty dict without it.
+        opt_state: of the optimizer.
+        diverged: whether the loss has ever been infinite or not a number.
+        constants: variables of the network that are drawn with the parameters and never trained, such as a fixed
+            classifier; an empty dict for most networks.
     """
 
     params: Any

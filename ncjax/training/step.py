@@ -32,17 +32,17 @@ def descend(
     """Takes one step of gradient descent.
 
     Args:
-      spec: static choices.
-      hyper: of this run.
-      state: before the step.
-      images: the batch, normalised and augmented.
-      labels: of the batch.
-      step: its number, from 0.
-      steps_per_epoch: of the run; what schedules count in.
-      key: for the probes of this step.
+        spec: static choices.
+        hyper: of this run.
+        state: before the step.
+        images: the batch, normalised and augmented.
+        labels: of the batch.
+        step: its number, from 0.
+        steps_per_epoch: of the run; what schedules count in.
+        key: for the probes of this step.
 
     Returns:
-      The state after the step.
+        The state after the step.
     """
 
     def objective(params: Any) -> tuple[Float[Array, ""], Any]:

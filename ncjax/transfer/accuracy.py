@@ -88,7 +88,7 @@ def episode_results(
 
     Source: Vinyals et al. 2016, https://arxiv.org/abs/1606.04080.
 
-    Example:
+    Examples:
         >>> import jax, jax.numpy as jnp
         >>> labels = jnp.arange(60) % 6
         >>> features = 100.0 * jax.nn.one_hot(labels, 6)  # fully collapsed
@@ -128,7 +128,7 @@ def episode_accuracies(
     Returns:
         Accuracies, in the order of `spec.heads` and `spec.shots`.
 
-    Example:
+    Examples:
         >>> import jax, jax.numpy as jnp
         >>> labels = jnp.arange(40) % 2
         >>> spec = EpisodeSpec(ways=2, shots=(1,), queries=5, episodes=3)
@@ -159,7 +159,7 @@ def given_episode_results(
     Raises:
         ValueError: if the episodes' shapes are not those of `spec`.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> features = jnp.array([[0.0], [0.1], [1.0], [0.2]])
         >>> episodes = Episodes(support=jnp.array([[[0], [2]]]), query=jnp.array([[[1], [3]]]))
@@ -195,7 +195,7 @@ def given_episode_accuracies(
     Returns:
         Accuracies, in the order of `spec.heads` and `spec.shots`.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> episodes = Episodes(support=jnp.array([[[0], [2]]]), query=jnp.array([[[1], [3]]]))
         >>> spec = EpisodeSpec(ways=2, shots=(1,), queries=1, episodes=1)
@@ -220,7 +220,7 @@ def accuracy_interval(
     Returns:
         Mean, half-width of the interval (NaN for a single episode), the argument, and the largest gradient norm.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> result = accuracy_interval(jnp.array([0.5, 0.7, 0.9]))
         >>> f"{result.mean:.3f} ± {result.ci95:.3f}"
@@ -275,7 +275,7 @@ def few_shot(
     Source: Vinyals et al. 2016, https://arxiv.org/abs/1606.04080; 10,000 episodes as in Bertinetto et al.
     2019, https://arxiv.org/abs/1805.08136.
 
-    Example:
+    Examples:
         >>> import jax
         >>> labels = jax.numpy.arange(200) % 10
         >>> noise = jax.random.normal(jax.random.key(0), (200, 8))
@@ -319,7 +319,7 @@ def checked_features(features: ArrayLike, num_labels: int) -> Array:
     Raises:
         ValueError: if it is no array of numbers, the shape does not fit or a value is not finite.
 
-    Example:
+    Examples:
         >>> checked_features(np.ones((2, 3), int), 2).dtype
         dtype('float32')
     """

@@ -28,7 +28,7 @@ def crammer_singer(
     Source: predictor and corrector: Mehrotra 1992, https://doi.org/10.1137/0802028; the problem: Crammer, Singer 2001,
     https://jmlr.org/papers/v2/crammer01a.html.
 
-    Example:
+    Examples:
         >>> crammer_singer(np.eye(2)[None], np.eye(2), np.array([0.1])).round(3).tolist()
         [[[0.1, -0.1], [-0.1, 0.1]]]
     """

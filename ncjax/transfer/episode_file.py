@@ -23,7 +23,7 @@ def write_episodes(path: Path | str, episodes: Episodes) -> None:
     Raises:
         ValueError: if the path ends otherwise.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "episodes.json"
         >>> write_episodes(path, Episodes(support=jnp.array([[[0], [1]]]), query=jnp.array([[[2], [3]]])))
@@ -54,7 +54,7 @@ def read_episodes(path: Path | str, labels: ArrayLike) -> Episodes:
         ValueError: if it is of another format, an array does not fit, a row is out of range, an episode uses a sample
             twice, a way mixes classes, or two ways of an episode are of the same class.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "episodes.npz"
         >>> write_episodes(path, Episodes(support=jnp.array([[[0], [1]]]), query=jnp.array([[[2], [3]]])))

@@ -34,7 +34,7 @@ class EpisodeSpec:
     Raises:
         ValueError: if a count is not a whole number in range, a list is empty, or a head's name is unknown.
 
-    Example:
+    Examples:
         >>> EpisodeSpec(shots=(1, 5), heads=("ncm", "ridge")).samples_per_class
         20
     """
@@ -110,7 +110,7 @@ def class_index(labels: ArrayLike) -> ClassIndex:
     Raises:
         ValueError: if `labels` are not a vector of integers or are empty.
 
-    Example:
+    Examples:
         >>> index = class_index(np.array([7, 3, 7, 7]))
         >>> index.order.tolist(), index.counts.tolist(), index.smallest
         ([1, 0, 2, 3], [1, 3], (3, 1))
@@ -139,7 +139,7 @@ def check_fits(table: ClassIndex, spec: EpisodeSpec) -> None:
     Raises:
         ValueError: if there are fewer classes than ways, or a class has fewer samples than an episode takes of it.
 
-    Example:
+    Examples:
         >>> check_fits(class_index(np.array([0, 0, 1, 1, 1])), EpisodeSpec(ways=2, shots=(1,), queries=2))
         Traceback (most recent call last):
         ValueError: labels: class 0 has 2 samples, fewer than the 3 that an episode takes (1 shots + 2 queries)
@@ -172,7 +172,7 @@ def sample_episode(table: ClassIndex, key: PRNGKeyArray, spec: EpisodeSpec) -> E
     Raises:
         ValueError: if the data set is too small for the episode.
 
-    Example:
+    Examples:
         >>> import jax
         >>> spec = EpisodeSpec(ways=2, shots=(1,), queries=2)
         >>> episode = sample_episode(class_index(np.arange(6) % 2), jax.random.key(0), spec)
@@ -203,7 +203,7 @@ def sample_episodes(table: ClassIndex, key: PRNGKeyArray, spec: EpisodeSpec, fir
     Raises:
         ValueError: if the data set is too small for the episodes.
 
-    Example:
+    Examples:
         >>> import jax
         >>> spec = EpisodeSpec(ways=2, shots=(1, 2), queries=1, episodes=3)
         >>> sample_episodes(class_index(np.arange(6) % 2), jax.random.key(0), spec).support.shape
@@ -238,7 +238,7 @@ def draw_without_replacement(
     Returns:
         Positions, [i, s] in [0, sizes[s]), all different along the first axis.
 
-    Example:
+    Examples:
         >>> import jax
         >>> bits = jax.random.bits(jax.random.key(0), (4, 1, 2))
         >>> sorted(draw_without_replacement(bits, jax.numpy.array([4])).ravel().tolist())
@@ -256,7 +256,7 @@ def follow_swaps(swaps: Int[Array, " num *sets"]) -> Int[Array, " num *sets"]:
     Args:
         swaps: positions, swaps[i] ≥ i.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> follow_swaps(jnp.array([2, 2, 2])).tolist()  # 0 1 2 -> 2 1 0 -> 2 0 1
         [2, 0, 1]
@@ -281,7 +281,7 @@ def _remainder(words: UInt32[Array, "*shape 2"], divisor: UInt32[Array, "*shape"
 def chunk_bytes() -> int:
     """Memory that the features of the episodes of one chunk may take: 8 MiB on a CPU (its cache), 256 MiB elsewhere.
 
-    Example:
+    Examples:
         >>> chunk_bytes() >= 2**23
         True
     """
@@ -299,7 +299,7 @@ def chunk_sizes(spec: EpisodeSpec, feature_dim: int, itemsize: int) -> tuple[int
     Returns:
         The number of chunks and the episodes in each; their product may exceed the number of episodes by a few.
 
-    Example:
+    Examples:
         >>> chunk_sizes(EpisodeSpec(episodes=10, chunk=4), feature_dim=8, itemsize=4)
         (3, 4)
     """

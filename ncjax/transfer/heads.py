@@ -55,7 +55,7 @@ class NearestMean:
 
     Source: Snell, Swersky, Zemel 2017, equations 1 and 2, https://arxiv.org/abs/1703.05175.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> support = jnp.array([[[0.0, 0.0], [0.0, 2.0]], [[4.0, 0.0], [4.0, 2.0]]])  # means (0, 1) and (4, 1)
         >>> NearestMean().scores(support, jnp.array([[1.0, 5.0], [3.0, 5.0]])).argmax(axis=1).tolist()
@@ -86,7 +86,7 @@ class NearestMeanCosine:
 
     Source: Wang, Chao, Weinberger, van der Maaten 2019, https://arxiv.org/abs/1911.04623.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> head = NearestMeanCosine()
         >>> head.prepare(jnp.array([[4.0, 1.0], [1.0, 3.0], [1.0, 1.0]]), center=jnp.ones(2)).tolist()
@@ -140,7 +140,7 @@ class Ridge:
     Source: Bertinetto et al. 2019 (R2D2), https://arxiv.org/abs/1805.08136; λ of Lee et al. 2019
     (MetaOptNet), https://arxiv.org/abs/1904.03758.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> support = jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]])
         >>> Ridge(l2=1.0).scores(support, jnp.array([[3.0, 1.0]])).round(5).tolist()
@@ -227,7 +227,7 @@ def find_head(head: str | Head) -> Head:
     Raises:
         ValueError: if the name is unknown (the message suggests the nearest) or the object is no head.
 
-    Example:
+    Examples:
         >>> find_head("ridge")
         Ridge(l2=50.0, relative=False)
     """

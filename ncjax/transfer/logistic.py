@@ -44,7 +44,7 @@ class LogisticRegression:
 
     Source: Tian et al. 2020 (RFS), section 3, https://arxiv.org/abs/2003.11539.
 
-    Example:
+    Examples:
         >>> support = jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]])
         >>> scores, gradient_norm = jax.jit(LogisticRegression().solve)(support, jnp.array([[3.0, 1.0], [0.2, 0.9]]))
         >>> scores.argmax(axis=1).tolist(), bool(gradient_norm <= 1e-5)
@@ -120,7 +120,7 @@ def fit_logistic(
     Returns:
         The minimum; `params` [d + 1, C].
 
-    Example:
+    Examples:
         >>> fit = jax.jit(fit_logistic)(jnp.array([[-1.0], [1.0]]), jnp.eye(2), jnp.ones(2), 1.0, jnp.zeros((2, 2)))
         >>> logits(fit.params, jnp.array([[5.0]])).argmax(axis=1).tolist()
         [1]
@@ -183,7 +183,7 @@ def logits(params: Float[Array, "dplus classes"], samples: Float[Array, "n d"]) 
     Returns:
         Logits [n, C].
 
-    Example:
+    Examples:
         >>> logits(jnp.array([[2.0, 0.0], [1.0, 3.0]]), jnp.array([[1.0]])).tolist()
         [[3.0, 3.0]]
     """
@@ -202,7 +202,7 @@ def shifted_unit_rows(features: Float[Array, "n d"]) -> Float[Array, "n d"]:
     Returns:
         x/‖x‖ − c/‖c‖, of any size from 0 to 2.
 
-    Example:
+    Examples:
         >>> (shifted_unit_rows(jnp.array([[4e-30, 0.0], [0.0, 0.0]])) + 0).tolist()  # c/‖c‖ is (1, 0)
         [[0.0, 0.0], [-1.0, 0.0]]
     """

@@ -47,7 +47,7 @@ def minimise(
 
     Source: Liu, Nocedal 1989, https://doi.org/10.1007/BF01589116.
 
-    Example:
+    Examples:
         >>> solve = jax.jit(lambda start: minimise(lambda x: jnp.sum((x - 3.0) ** 2), start, scale=jnp.float32(6.0)))
         >>> minimum = solve(jnp.zeros(2))
         >>> minimum.params.round(4).tolist(), bool(minimum.gradient_norm <= 1e-5)

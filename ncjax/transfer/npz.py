@@ -33,7 +33,7 @@ def read_npz(path: Path, names: Iterable[str], example: str) -> tuple[dict[str, 
         ValueError: if it is no such file, is damaged, holds Python objects or is too large; one line that names the
             file and the array.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "arrays.npz"
         >>> np.savez(path, support=np.arange(3), other=np.zeros(2))

@@ -14,7 +14,7 @@ def is_positive(value: Any) -> bool:
     Returns:
         True or False.
 
-    Example:
+    Examples:
         >>> is_positive(0.5), is_positive(0), is_positive("0.5"), is_positive(float("inf"))
         (True, False, False, False)
     """

@@ -19,7 +19,7 @@ def matmul(left: Float[Array, "a b"], right: Float[Array, "b c"]) -> Float[Array
     Returns:
         [a, c].
 
-    Example:
+    Examples:
         >>> matmul(jnp.eye(2), jnp.ones((2, 1))).tolist()
         [[1.0], [1.0]]
     """
@@ -35,7 +35,7 @@ def range_exponent(*arrays: Float[Array, "..."]) -> Int[Array, ""]:
     Returns:
         e, with all magnitudes below 2ᵉ.
 
-    Example:
+    Examples:
         >>> int(range_exponent(jnp.array([3.0, -4.0]), jnp.zeros(2)))
         3
     """
@@ -53,7 +53,7 @@ def times_power_of_two(array: Float[Array, "..."], exponent: Int[Array, ""]) -> 
     Returns:
         The product; exact where it stays in range.
 
-    Example:
+    Examples:
         >>> times_power_of_two(jnp.array([1.5]), jnp.int32(-1)).tolist()
         [0.75]
     """
@@ -74,7 +74,7 @@ def unit_range(features: Float[Array, "n d"]) -> Float[Array, "n d"]:
     Returns:
         [n, d], the largest magnitude from 1/2 to 1; zeros if all are zero, NaN if any is not finite.
 
-    Example:
+    Examples:
         >>> unit_range(jnp.array([[3.0, -4.0]])).tolist()
         [[0.375, -0.5]]
     """
@@ -92,7 +92,7 @@ def centered(features: Float[Array, "n d"], center: Float[Array, " d"] | None) -
     Returns:
         [n, d], the largest magnitude from 1/2 to 1.
 
-    Example:
+    Examples:
         >>> centered(jnp.array([[1.0], [3.0]]), None).tolist()
         [[-0.5], [0.5]]
     """
@@ -125,7 +125,7 @@ def about_mean(support: Float[Array, "ways shots d"], query: Float[Array, "queri
     Returns:
         Differences with the digits that the features themselves have, and the mean.
 
-    Example:
+    Examples:
         >>> samples, queries, mean = about_mean(jnp.array([[[1001.0]], [[1003.0]]]), jnp.array([[1004.0]]))
         >>> samples.tolist(), queries.tolist(), mean.tolist()
         ([[-1.0], [1.0]], [[2.0]], [1002.0])
@@ -153,7 +153,7 @@ def span_coordinates(
     Returns:
         Samples [n, k] and queries [q, k].
 
-    Example:
+    Examples:
         >>> samples, queries = span_coordinates(jnp.ones((2, 9)), jnp.ones((3, 9)))
         >>> samples.shape, queries.shape
         ((2, 2), (3, 2))

@@ -83,7 +83,7 @@ def linear_probe(
     Source: linear probes: Alain, Bengio 2016, https://arxiv.org/abs/1610.01644; on coarsely trained features Hui et al.
     2022, https://arxiv.org/abs/2202.08384.
 
-    Example:
+    Examples:
         >>> labels = jnp.arange(60) % 3
         >>> features = jax.nn.one_hot(labels, 3)
         >>> probe = jax.jit(linear_probe, static_argnames=("num_classes", "head", "l2"))
@@ -169,7 +169,7 @@ def fit_ridge(
     Returns:
         For each λ [d + 1, C], the intercept b in the last row.
 
-    Example:
+    Examples:
         >>> fit_ridge(jnp.array([[-1.0], [1.0]]), jnp.eye(2), jnp.full(2, 0.5), jnp.array([1.0]))[0].round(4).tolist()
         [[-0.25, 0.25], [0.5, 0.5]]
     """
@@ -218,7 +218,7 @@ def knn_accuracy(
 
     Source: Cover, Hart 1967, https://doi.org/10.1109/TIT.1967.1053964.
 
-    Example:
+    Examples:
         >>> features, labels = jnp.array([[0.0], [1.0], [5.0], [6.0]]), jnp.array([0, 0, 1, 1])
         >>> float(knn_accuracy(features, labels, jnp.array([[0.4], [4.9]]), jnp.array([0, 1]), 2, neighbours=1))
         1.0

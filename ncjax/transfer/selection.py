@@ -57,7 +57,7 @@ def choose_head(
     Raises:
         ValueError: as `few_shot`.
 
-    Example:
+    Examples:
         >>> import jax
         >>> labels = jax.numpy.arange(60) % 3
         >>> features = jax.nn.one_hot(labels, 3) + jax.random.normal(jax.random.key(0), (60, 3))

@@ -31,7 +31,7 @@ class LinearSVM:
     Source: Crammer, Singer 2001, https://jmlr.org/papers/v2/crammer01a.html; as a head Lee et al. 2019
     (MetaOptNet), https://arxiv.org/abs/1904.03758.
 
-    Example:
+    Examples:
         >>> import jax.numpy as jnp
         >>> support = jnp.array([[[1.0, 0.0]], [[0.0, 1.0]]])
         >>> LinearSVM(c=1.0).scores(support, jnp.array([[3.0, 1.0], [0.2, 0.9]])).argmax(axis=1).tolist()
@@ -78,7 +78,7 @@ def margins(c: float, ways: int, samples: np.ndarray, queries: np.ndarray) -> np
     Returns:
         [episodes, queries, ways]; NaN in episodes that hold a number that is not finite.
 
-    Example:
+    Examples:
         >>> margins(1.0, 2, np.eye(2)[None], np.array([[[3.0, 1.0]]])).round(6).tolist()
         [[[1.0, -1.0]]]
     """

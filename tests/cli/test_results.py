@@ -82,25 +82,13 @@ def test_a_page_keeps_the_notes_beside_it(written):
     assert {path.suffix for path in page.iterdir()} == {".md", ".json", ".png"}
 
 
-def test_a_readme_gets_the_table_between_its_marks_with_links_that_lead_from_it(written):
+def test_the_index_leads_to_the_pages_and_names_what_waits(written):
     pages = written[0].parent
-    readme = pages.parent / "README.md"
-    readme.write_text(f"before\n{results.MARKS[0]}\nold\n{results.MARKS[1]}\nafter\n")
-    results.write_index([written[1]], ["configs/big.py"], pages, readme)
-    text = readme.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("after\n")
-    assert "old" not in text
+    results.write_index([written[1]], ["configs/big.py"], pages)
+    text = (pages / "README.md").read_text()
     assert "| B5 Collapse cascades into earlier layers |" in text
-    assert "](pages/cascade/README.md)" in text
-    assert "`configs/big.py`" in (pages / "README.md").read_text()
-
-
-def test_a_readme_without_marks_is_refused(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text("no marks\n")
-    with pytest.raises(ValueError, match="lacks the lines <!-- results -->"):
-        results.halves(readme)
+    assert "](cascade/README.md)" in text
+    assert "`configs/big.py`" in text
 
 
 def test_a_sweep_that_ends_early_ends_the_command_with_its_status(tmp_path, every, monkeypatch, capfd):

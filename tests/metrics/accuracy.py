@@ -1,8 +1,8 @@
-"""How exact the measures of collapse are, as README promises it: ``python -m tests.metrics.accuracy [--write]``.
+"""How exact the measures are, as docs/conventions.md promises: ``python -m tests.metrics.accuracy [--write]``.
 
 Prints the worst relative error of each against the float64 definitions, over depth of collapse, offset, span of the
 class means, spread of the directions within classes and shape, in three merged batches under jit; ``--write`` puts the
-table into README. The tests allow ten times what stands there, for other processors and compilers.
+table into that page. The tests allow ten times what stands there, for other processors and compilers.
 """
 
 import itertools
@@ -32,7 +32,7 @@ COLUMNS = {
 FRAME = ("nc2_", "nc3")
 SLACK = 10
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "conventions.md"
 _START, _END = "<!-- accuracy -->\n", "<!-- end of accuracy -->\n"
 
 compiled_report = jax.jit(metrics.collapse_report)
@@ -71,8 +71,8 @@ def samples() -> itertools.product:
 
 
 def promised(column: str) -> dict[str, float]:
-    """What README says of each measure, those of the classifier under the name of the measure."""
-    text = README.read_text(encoding="utf-8")
+    """What the page says of each measure, those of the classifier under the name of the measure."""
+    text = PAGE.read_text(encoding="utf-8")
     table = text[text.index(_START) : text.index(_END)]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"]
     place = 1 + list(COLUMNS).index(column)
@@ -113,6 +113,6 @@ if __name__ == "__main__":
     table = "\n".join(lines(measured())) + "\n"
     print(table)
     if "--write" in sys.argv:
-        text = README.read_text(encoding="utf-8")
+        text = PAGE.read_text(encoding="utf-8")
         before, after = text[: text.index(_START) + len(_START)], text[text.index(_END) :]
-        README.write_text(f"{before}\n{table}\n{after}", encoding="utf-8")
+        PAGE.write_text(f"{before}\n{table}\n{after}", encoding="utf-8")

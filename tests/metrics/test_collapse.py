@@ -9,7 +9,7 @@ from tests.metrics.accuracy import (
     COLUMNS,
     FRAME,
     LARGE,
-    README,
+    PAGE,
     SHAPES,
     Shape,
     allowed,
@@ -52,7 +52,7 @@ def test_every_measure_in_double_precision_is_as_exact_as_promised(x64, shape):
 
 def test_the_table_of_promises_is_the_one_that_the_command_writes():
     written = {name: {column: promised(column)[name] for column in COLUMNS} for name in promised("small")}
-    assert "\n".join(lines(written)) in README.read_text(encoding="utf-8")
+    assert "\n".join(lines(written)) in PAGE.read_text(encoding="utf-8")
 
 
 # Within classes one direction wider or one narrower than the others, all falling off, one sample far from its class.

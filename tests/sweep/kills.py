@@ -127,7 +127,7 @@ def run(kills, seed=0, cold=0, say=print):
     """Kills ``kills`` times and compares every table that results.
 
     Returns:
-      How many kills struck in each phase.
+        How many kills struck in each phase.
     """
     # Inherited by all lives: they load what the first one compiled.
     folder = Path(tempfile.mkdtemp(prefix="ncjax-kills-"))

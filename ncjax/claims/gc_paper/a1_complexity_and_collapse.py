@@ -32,7 +32,7 @@ def lines(runs: Runs) -> list[Finding]:
     Source:
         Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, Figure 4.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": range(6), "step": 9, "train/error": 0.0, "train/cdnv": range(6),

@@ -37,7 +37,7 @@ def estimators(columns: list[str]) -> list[tuple[str, int]]:
     Returns:
         Estimator and products a sample, by estimator and then ascending.
 
-    Example:
+    Examples:
         >>> estimators(["estimate/probes_4/relative_error", "estimate/exact/products"])
         [('probes', 4)]
     """
@@ -57,7 +57,7 @@ def lines(runs: Runs) -> list[Finding]:
     Source:
         Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, the estimators' figures.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": range(2), "step": 9, "train/error": 0.0,

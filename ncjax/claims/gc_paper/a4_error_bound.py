@@ -31,7 +31,7 @@ def lines(runs: Runs) -> list[Finding]:
     Source:
         Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, the bound's figure.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": 0, "step": range(5), "train/error": 0.0, "train/complexity_bound": 2.0,

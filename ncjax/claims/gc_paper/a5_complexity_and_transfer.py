@@ -25,7 +25,7 @@ def lines(runs: Runs) -> list[Finding]:
     Source:
         Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, transfer figures (ResNet-18 on CIFAR-FS).
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": range(6), "step": 9, "train/error": 0.0, "target/cdnv": range(6),

@@ -37,7 +37,7 @@ def lines(runs: Runs) -> list[Finding]:
     Source:
         Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, after https://arxiv.org/abs/2209.13083.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs

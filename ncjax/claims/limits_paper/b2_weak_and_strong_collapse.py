@@ -28,7 +28,7 @@ def lines(runs: Runs) -> list[Finding]:
     Source:
         Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, section 3.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": range(2), "step": 9, "epoch": 1.0, "train/error": 0.0,

@@ -33,7 +33,7 @@ def lines(runs: Runs) -> list[Finding]:
     Source:
         Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, on sample size.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": range(6), "step": 9, "train_samples": [10, 20, 30] * 2, "train/error": 0.0,

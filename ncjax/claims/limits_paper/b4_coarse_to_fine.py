@@ -35,7 +35,7 @@ def lines(runs: Runs) -> list[Finding]:
     Source:
         Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, on coarse labels.
 
-    Example:
+    Examples:
         >>> import pandas as pd
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": 0, "step": range(3), "train/error": 0.0,

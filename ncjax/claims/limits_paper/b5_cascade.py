@@ -25,7 +25,7 @@ def layer_taps(table: pd.DataFrame, prefix: str = "layer") -> list[str]:
     Returns:
         Names of the taps, the embedding (if there) last.
 
-    Example:
+    Examples:
         >>> layer_taps(pd.DataFrame(columns=["layer/block1/variance_ratio", "layer/embedding/variance_ratio"]))
         ['block1', 'embedding']
     """
@@ -48,7 +48,7 @@ def lines(runs: Runs) -> list[Finding]:
     Source:
         Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, cascading collapse (preliminary there).
 
-    Example:
+    Examples:
         >>> from ncjax.claims.runs import select_runs
         >>> table = pd.DataFrame({"run": [0, 0], "step": [0, 9], "train/error": 0.0,
         ...                       "layer/block1/variance_ratio": 1.0, "layer/embedding/variance_ratio": [1.0, 0.1]})

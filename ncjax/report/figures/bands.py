@@ -27,7 +27,7 @@ def draw_band(
         label: for the legend.
         geometric: whether the mean is a geometric one; then values that are not positive take no part.
 
-    Example:
+    Examples:
         >>> from ncjax.report.figures.style import panels
         >>> figure, grid = panels(1, 1)
         >>> draw_band(grid[0, 0], pd.DataFrame({"epoch": [1, 1], "a/x": [1.0, 4.0]}), "epoch", "a/x", 0)
@@ -55,7 +55,7 @@ def legend_beside(axes: Axes) -> None:
     Args:
         axes: of the panel.
 
-    Example:
+    Examples:
         >>> from ncjax.report.figures.style import panels
         >>> legend_beside(panels(1, 1)[1][0, 0])
     """

@@ -25,7 +25,7 @@ def draw(table: pd.DataFrame) -> Figure:
     Returns:
         The figure: means over runs at their last checkpoint with bands from the smallest to the largest.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": [0], "step": 9, "estimate/probes_1/relative_error": 0.1,
         ...                       "estimate/probes_1/products": 1.0, "estimate/exact/products": 64.0})
         >>> len(draw(table).axes)

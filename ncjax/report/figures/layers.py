@@ -28,7 +28,7 @@ def draw(table: pd.DataFrame) -> Figure:
         The figure: geometric means over runs, layers from input (bottom) to output (top), checkpoints from left to
         right.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": 0, "step": [0, 1], "epoch": [0.0, 1.0], "train/error": 0.0,
         ...                       "layer/block1/variance_ratio": [2.0, 1.0],
         ...                       "layer/embedding/variance_ratio": [2.0, 0.1]})
@@ -76,7 +76,7 @@ def layer_map(rows: pd.DataFrame, prefix: str) -> tuple[list[str], list[float], 
     Returns:
         Layers from input to output, epochs at which all runs under way were measured, values [layers, epochs].
 
-    Example:
+    Examples:
         >>> rows = pd.DataFrame({"run": [0, 1], "epoch/shared": 1.0, "layer/embedding/variance_ratio": [1.0, 4.0]})
         >>> layer_map(rows, "layer")
         (['embedding'], [1.0], array([[2.]]))

@@ -35,7 +35,7 @@ def draw_over_epochs(table: pd.DataFrame, columns: dict[str, str], label: str, l
     Returns:
         The figure: geometric means over runs with bands from the smallest to the largest.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": 0, "step": [0, 1], "epoch": [0.0, 1.0], "test/error": [0.9, 0.5]})
         >>> len(draw_over_epochs(table, {"test/error": "test error"}, "error").axes[0].lines)
         1

@@ -29,7 +29,7 @@ def draw(table: pd.DataFrame) -> Figure:
     Returns:
         The figure: geometric means over the runs in the terminal phase with bands from the smallest to the largest.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": range(2), "step": 9, "train/error": 0.0, "train_samples": [10, 20],
         ...                       "test/variance_ratio": [1.0, 0.5]})
         >>> len(draw(table).axes)

@@ -23,7 +23,7 @@ class Panel(NamedTuple):
         y_label: its words.
         log_y: whether the vertical axis is logarithmic; the horizontal one always is.
 
-    Example:
+    Examples:
         >>> Panel("train/geometric_complexity", "train/cdnv", "GC", "CDNV").log_y
         True
     """
@@ -47,7 +47,7 @@ def draw_scatter(table: pd.DataFrame, contents: Sequence[Panel]) -> Figure:
         hollow, lost ones left out. Colour is the first axis that varies, marker the second. A bar is the column's 95%
         interval where the table has it.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": range(5), "step": 9, "train/error": 0.0,
         ...                       "a/x": [1.0, 2.0, 3.0, 4.0, 5.0], "a/y": [5.0, 4.0, 3.0, 2.0, 1.0]})
         >>> draw_scatter(table, [Panel("a/x", "a/y", "x", "y")]).axes[0].get_title(loc="left")
@@ -78,7 +78,7 @@ def drawn_runs(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a run.
 
-    Example:
+    Examples:
         >>> drawn_runs(pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]}))["terminal"].tolist()
         [False]
     """
@@ -96,7 +96,7 @@ def run_counts(table: pd.DataFrame) -> str:
     Returns:
         A sentence.
 
-    Example:
+    Examples:
         >>> run_counts(pd.DataFrame({"run": [0, 1], "step": 1, "train/error": [0.5, 0.0]}))
         '2 runs: 1 in the terminal phase (filled; train error at most 0.05), 1 not (hollow, not in ρ), 0 diverged and
         left out.'

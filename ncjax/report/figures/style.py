@@ -66,7 +66,7 @@ class ReportFigure:
         caption: results table to a few sentences that say what is drawn, and over how many runs.
         alt: results table to one sentence for those who cannot see it.
 
-    Example:
+    Examples:
         >>> from ncjax.report import FIGURES
         >>> FIGURES[0].name
         'trajectories'
@@ -88,7 +88,7 @@ def house_style() -> Iterator[None]:
     Yields:
         Nothing.
 
-    Example:
+    Examples:
         >>> with house_style():
         ...     bool(mpl.rcParams["axes.grid"])
         True
@@ -108,7 +108,7 @@ def panels(rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]
     Returns:
         The figure and its axes [rows, columns].
 
-    Example:
+    Examples:
         >>> figure, axes = panels(1, 2)
         >>> axes.shape
         (1, 2)
@@ -129,7 +129,7 @@ def value_colours(values: Sequence[Any]) -> dict[Any, str]:
     Returns:
         Value to hex colour.
 
-    Example:
+    Examples:
         >>> sorted(value_colours([0.1, 0.2]))
         [0.1, 0.2]
     """
@@ -146,7 +146,7 @@ def value_label(value: Any) -> str:
     Returns:
         Text.
 
-    Example:
+    Examples:
         >>> value_label(0.00025), value_label(32), value_label(0.0), value_label("vgg13")
         ('2.5e-4', '32', '0', 'vgg13')
     """
@@ -167,7 +167,7 @@ def epoch_axis(axes: Axes, epochs: Float[np.ndarray, " n"]) -> None:
         axes: its x axis is changed.
         epochs: every epoch drawn.
 
-    Example:
+    Examples:
         >>> figure, axes = panels(1, 1)
         >>> epoch_axis(axes[0, 0], np.array([0.0, 0.5, 1.0, 2.0]))
         >>> axes[0, 0].get_xscale()
@@ -199,7 +199,7 @@ def epoch_label(epoch: float) -> str:
     Returns:
         Two digits below 100, whole epochs above.
 
-    Example:
+    Examples:
         >>> epoch_label(0.897), epoch_label(30.0), epoch_label(350.0)
         ('0.9', '30', '350')
     """
@@ -215,7 +215,7 @@ def faintness(runs: int) -> float:
     Returns:
         A number in [0.08, 0.45].
 
-    Example:
+    Examples:
         >>> faintness(12), faintness(150)
         (0.45, 0.08)
     """
@@ -229,7 +229,7 @@ def log_ticks(axes: Axes, which: str = "y") -> None:
         axes: holds the axis.
         which: ``"x"`` or ``"y"``.
 
-    Example:
+    Examples:
         >>> figure, axes = panels(1, 1)
         >>> axes[0, 0].set_yscale("log")
         >>> log_ticks(axes[0, 0])
@@ -263,7 +263,7 @@ def save(figure: Figure, directory: StrPath, name: str) -> tuple[Path, Path]:
     Returns:
         The two paths.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> figure, _ = panels(1, 1)
         >>> with tempfile.TemporaryDirectory() as folder:

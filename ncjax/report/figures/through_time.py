@@ -27,7 +27,7 @@ def drawn_rows(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Rows ordered by run and step; `SHARED_EPOCH` is the mean of the epochs joined, ``epoch`` the run's own.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": [0, 1, 2], "step": 9, "epoch": [1.0, 1.02, 9.0],
         ...                       "diverged": [False, False, True]})
         >>> drawn_rows(table)[SHARED_EPOCH].tolist()
@@ -66,7 +66,7 @@ def complete_rows(rows: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Some of the rows.
 
-    Example:
+    Examples:
         >>> rows = pd.DataFrame({"run": [0, 0, 0, 1, 1], SHARED_EPOCH: [1.0, 2.0, 4.0, 1.0, 4.0]})
         >>> complete_rows(rows)[SHARED_EPOCH].tolist()
         [1.0, 4.0, 1.0, 4.0]
@@ -89,7 +89,7 @@ def geometric_mean(rows: pd.DataFrame, column: str) -> pd.Series:
     Returns:
         Indexed by shared epoch; values that are not positive take no part.
 
-    Example:
+    Examples:
         >>> rows = pd.DataFrame({"run": [0, 1], SHARED_EPOCH: 1.0, "x": [1.0, 4.0]})
         >>> geometric_mean(rows, "x").round(6).to_dict()
         {1.0: 2.0}
@@ -111,7 +111,7 @@ def value_groups(rows: pd.DataFrame, axis: str | None) -> list[tuple[Any, pd.Dat
     Returns:
         Pairs of value and rows, by rising value.
 
-    Example:
+    Examples:
         >>> [value for value, _ in value_groups(pd.DataFrame({"l2": [0.1, 0.0]}), "l2")]
         [0.0, 0.1]
     """
@@ -127,7 +127,7 @@ def excluded_sentence(table: pd.DataFrame) -> str:
     Returns:
         Words without a full stop.
 
-    Example:
+    Examples:
         >>> excluded_sentence(pd.DataFrame({"run": [0, 1], "step": 1, "epoch": 1.0, "diverged": [False, True]}))
         '1 run (1 diverged and left out)'
     """
@@ -145,7 +145,7 @@ def first_axis(rows: pd.DataFrame) -> str | None:
     Returns:
         Its column, or None if none varies.
 
-    Example:
+    Examples:
         >>> first_axis(pd.DataFrame({"l2": [0.0, 0.1], "learning_rate": [0.1, 0.2]}))
         'learning_rate'
     """
@@ -162,7 +162,7 @@ def lone_marker(rows: pd.DataFrame) -> str:
     Returns:
         A matplotlib marker.
 
-    Example:
+    Examples:
         >>> lone_marker(pd.DataFrame({"epoch": [0.0, 0.0]})), lone_marker(pd.DataFrame({"epoch": [0.0, 1.0]}))
         ('o', '')
     """
@@ -179,7 +179,7 @@ def shared_map(rows: pd.DataFrame, columns: list[str]) -> tuple[list[float], Flo
     Returns:
         The epochs, and the means [columns, epochs].
 
-    Example:
+    Examples:
         >>> shared_map(pd.DataFrame({"run": [0, 1], SHARED_EPOCH: 1.0, "x": [1.0, 4.0]}), ["x"])
         ([1.0], array([[2.]]))
     """

@@ -38,7 +38,7 @@ def draw(table: pd.DataFrame) -> Figure:
     Returns:
         The figure: thin lines are runs, thick lines geometric means over the runs of one value of the first axis.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": 0, "step": [0, 1], "epoch": [0.0, 1.0], "learning_rate": 0.1,
         ...                       "train/variance_ratio": [2.0, 1.0], "test/variance_ratio": [2.0, 2.0]})
         >>> len(draw(table).axes)

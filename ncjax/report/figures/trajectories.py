@@ -33,7 +33,7 @@ def draw(table: pd.DataFrame) -> Figure:
     Returns:
         The figure: a row for each axis that varies (one for all runs if none does), a column for each quantity.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": 0, "step": [0, 1], "epoch": [0.0, 1.0], "train/cdnv": [2.0, 1.0],
         ...                       "train/geometric_complexity": [1.0, 2.0],
         ...                       "train/geometric_collapse_tight": [3.0, 1.0]})

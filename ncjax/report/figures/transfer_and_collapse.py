@@ -38,7 +38,7 @@ def draw_probes(table: pd.DataFrame) -> Figure:
     Returns:
         The figure: means over runs.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": 0, "step": [0, 1], "epoch": [0.0, 1.0], "train/variance_ratio": [2.0, 1.0],
         ...                       "fine/ridge_accuracy": [0.5, 0.6]})
         >>> len(draw_probes(table).axes)
@@ -70,7 +70,7 @@ def draw_joint(table: pd.DataFrame) -> Figure:
         The figure: a panel for each kind of transfer; a thick line is the mean over runs of one kind of labels, a thin
         one a run.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": 0, "step": [0, 1], "epoch": [0.0, 1.0], "train/variance_ratio": [2.0, 1.0],
         ...                       "fine/ridge_accuracy": [0.5, 0.6], "target/accuracy_5shot": [0.5, 0.4]})
         >>> [axes.get_title(loc="left") for axes in draw_joint(table).axes]

@@ -44,7 +44,7 @@ def write_comparison(
     Raises:
         ValueError: if a table is empty or lacks ``run`` or ``step``.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> table = pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]})
         >>> with tempfile.TemporaryDirectory() as folder:

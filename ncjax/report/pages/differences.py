@@ -55,7 +55,7 @@ def differing_settings(configs: Mapping[str, Mapping[str, Any]]) -> list[Setting
     Returns:
         The settings, by their dotted keys.
 
-    Example:
+    Examples:
         >>> differing_settings({"a": {"model": {"name": "mlp", "norm": "none"}}, "b": {"model": {"name": "vgg11"}}})
         [Setting(key='model.name', values=('"mlp"', '"vgg11"')), Setting(key='model.norm', values=('"none"', '–'))]
     """
@@ -80,7 +80,7 @@ def final_differences(tables: Mapping[str, pd.DataFrame]) -> list[Difference]:
     Raises:
         ValueError: if a table is empty or lacks ``run`` or ``step``.
 
-    Example:
+    Examples:
         >>> one = pd.DataFrame({"run": [0, 1], "step": 1, "l2": [0.0, 0.1], "test/error": [0.5, 0.25]})
         >>> [line] = final_differences({"a": one, "b": one.assign(**{"test/error": [0.25, 0.0]})})
         >>> line.means, line.differences, line.pairs

@@ -28,7 +28,7 @@ class DrawnFigure(NamedTuple):
         caption: what is drawn.
         alt: the same for those who cannot see it, in a sentence.
 
-    Example:
+    Examples:
         >>> DrawnFigure("Layers", ("B5",), Path("layers.png"), "…", "…").title
         'Layers'
     """
@@ -68,7 +68,7 @@ def render_page(
     Returns:
         HTML.
 
-    Example:
+    Examples:
         >>> table = pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]})
         >>> html = render_page(table, [], [], title="A & B", command="report", config={}, environment={})
         >>> "<title>A &amp; B</title>" in html
@@ -104,7 +104,7 @@ def template(name: str) -> jinja2.Template:
     Returns:
         The template; what it is not given is an error.
 
-    Example:
+    Examples:
         >>> template("page.html").name
         'page.html'
     """

@@ -50,7 +50,7 @@ class Report(NamedTuple):
         claims: path of the JSON file.
         notes: figures that could not be drawn, and why.
 
-    Example:
+    Examples:
         >>> Report._fields[2]
         'page'
     """
@@ -93,7 +93,7 @@ def write_report(
     Raises:
         ValueError: if the table is empty or lacks ``run`` or ``step``.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> table = pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]})
         >>> with tempfile.TemporaryDirectory() as folder:

@@ -29,7 +29,7 @@ class SweepResults:
         summary: runs, groups and seconds.
         stands_for: the paper's setting in whose place it ran, in words, or nothing.
 
-    Example:
+    Examples:
         >>> SweepResults("cascade", (), ("B5",), [], [], {"data": {"name": "glyphs"}, "model": {"name": "vgg11",
         ...              "widths": [8, 16]}}, {}, {}).subject
         'glyphs, vgg11 (8-16)'

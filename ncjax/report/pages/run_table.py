@@ -36,7 +36,7 @@ def run_table(table: pd.DataFrame) -> tuple[list[str], list[list[Any]]]:
         Column names, and one row a run: run, hyper-parameters, how it ended, last epoch, final values (None where there
         is none).
 
-    Example:
+    Examples:
         >>> run_table(pd.DataFrame({"run": [4], "step": [9], "epoch": [1.0], "l2": [0.1], "train/error": [0.5]}))
         (['run', 'L2', 'ended', 'epoch', 'train error'], [[4, 0.1, 'not terminal', 1.0, 0.5]])
     """
@@ -65,7 +65,7 @@ def number_text(value: Any) -> str:
     Returns:
         Text.
 
-    Example:
+    Examples:
         >>> number_text(0.0000123456), number_text(12), number_text(None), number_text("terminal")
         ('1.235e-5', '12', '–', 'terminal')
     """

@@ -27,7 +27,7 @@ def read_tables(workdirs: Sequence[StrPath]) -> pd.DataFrame:
         FileNotFoundError: if a workdir or its results are not there.
         ValueError: if a results table is empty or damaged.
 
-    Example:
+    Examples:
         >>> read_tables([Path("no/such/sweep")])
         Traceback (most recent call last):
         FileNotFoundError: --workdir: no/such/sweep is no directory; expected one written by experiments.sweep
@@ -54,7 +54,7 @@ class SweepState:
         ended: how many of them have been measured at the last epoch.
         seconds: of wall time so far, NaN while it has never come to an end.
 
-    Example:
+    Examples:
         >>> SweepState("quickstart", 12, 12, 161.0).sentence()
         'quickstart: all 12 runs measured to the end, 161 s of wall time.'
     """
@@ -116,7 +116,7 @@ def read_descriptions(workdirs: Sequence[StrPath], name: str) -> dict[str, Any]:
     Returns:
         Its content; with more than one workdir a dict of contents by workdir.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     _ = (Path(folder) / "config.json").write_text('{"seed": 1}')

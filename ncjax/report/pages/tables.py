@@ -17,7 +17,7 @@ class Cell(NamedTuple):
         note: a smaller second line.
         quiet: whether the cell is in smaller, paler letters.
 
-    Example:
+    Examples:
         >>> Cell("A1", link="#A1", after=" Lower complexity").after
         ' Lower complexity'
     """
@@ -38,7 +38,7 @@ class Column(NamedTuple):
         number: whether its cells are numbers, which stand at the right.
         width: letters that aligned text has for it.
 
-    Example:
+    Examples:
         >>> Column("value", number=True).width
         0
     """
@@ -55,7 +55,7 @@ class Table(NamedTuple):
         columns: left to right.
         rows: of cells, as many as there are columns.
 
-    Example:
+    Examples:
         >>> table = Table((Column("claim", width=5), Column("n", True, 3)), [(Cell("A1", link="#A1"), Cell("12"))])
         >>> print(table.markdown())
         | claim | n |
@@ -103,7 +103,7 @@ def rounded(number: float, digits: int = 2) -> str:
     Returns:
         Text; a dash where there is no number.
 
-    Example:
+    Examples:
         >>> rounded(-1.5), rounded(-0.001), rounded(float("nan"))
         ('−1.50', '0.00', '–')
     """

@@ -32,7 +32,7 @@ def claims_text(findings: Sequence[Finding]) -> str:
     Returns:
         Lines joined by newlines: the table, then how to read it.
 
-    Example:
+    Examples:
         >>> from ncjax.claims import Verdict
         >>> finding = Finding("B1", "gap", Verdict.SUPPORTED, "log ratio", 1, 4.0, 3.9, 4.1, 12, 6, "settings",
         ...                   headline=True)

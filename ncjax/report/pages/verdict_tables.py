@@ -91,7 +91,7 @@ def verdict_cell(finding: Finding) -> Cell:
     Returns:
         The cell.
 
-    Example:
+    Examples:
         >>> verdict_cell(Finding("B1", "gap", Verdict.SUPPORTED, "mean", 1)).text
         'supported'
     """
@@ -108,7 +108,7 @@ def interval_text(finding: Finding, digits: int = 2) -> str:
     Returns:
         Text; a dash where there is none.
 
-    Example:
+    Examples:
         >>> interval_text(Finding("B1", "gap", Verdict.SUPPORTED, "mean", 1, 0.5, 0.1, 0.9))
         '[0.10, 0.90]'
     """
@@ -128,7 +128,7 @@ def elsewhere(finding: Finding, findings: Sequence[Finding]) -> list[Finding]:
         Findings on the same line whose verdict differs, or all of them for a headline; none that are the same by
         definition.
 
-    Example:
+    Examples:
         >>> from ncjax.claims import evaluate
         >>> import pandas as pd
         >>> findings = evaluate(pd.DataFrame({"run": [0], "step": [1], "train/error": [0.5]}))

@@ -21,20 +21,20 @@ class Bucket:
     """The place that a URL names. Every failure of the store is one line, an OSError.
 
     Attributes:
-      url: as given.
-      store: of fsspec.
-      root: of the workdir in it.
+        url: as given.
+        store: of fsspec.
+        root: of the workdir in it.
     """
 
     def __init__(self, url: str, here: Path) -> None:
         """Connects.
 
         Args:
-          url: that fsspec knows.
-          here: the directory of this machine that belongs to it, for error messages.
+            url: that fsspec knows.
+            here: the directory of this machine that belongs to it, for error messages.
 
         Raises:
-          ValueError: if the package for such URLs is missing.
+            ValueError: if the package for such URLs is missing.
         """
         self.url, self._here = url, here
         scheme = url.partition("://")[0]
@@ -50,11 +50,11 @@ class Bucket:
         """What the store says of itself; of files that someone copied there by hand, their names alone.
 
         Returns:
-          ``files``, from names to sizes and times of change; where a sweep has written it, also ``writer``, ``host``,
-          ``open`` and ``copies``.
+            ``files``, from names to sizes and times of change; where a sweep has written it, also ``writer``, ``host``,
+            ``open`` and ``copies``.
 
         Raises:
-          ValueError: if it is none, or lists a name that leads out of the workdir.
+            ValueError: if it is none, or lists a name that leads out of the workdir.
         """
         with self._naming_the_store():
             try:
@@ -76,7 +76,7 @@ class Bucket:
         """Replaces the manifest in one step.
 
         Args:
-          content: of the new one.
+            content: of the new one.
         """
         with self._naming_the_store():
             self.store.pipe_file(f"{self.root}/{MANIFEST}", json.dumps(content).encode())
@@ -85,8 +85,8 @@ class Bucket:
         """Copies a file of the store to this machine.
 
         Args:
-          name: of the file.
-          path: to write to.
+            name: of the file.
+            path: to write to.
         """
         with self._naming_the_store():
             self.store.get_file(f"{self.root}/{name}", str(path))
@@ -95,8 +95,8 @@ class Bucket:
         """Copies a file of this machine to the store.
 
         Args:
-          path: of the file.
-          name: that it gets.
+            path: of the file.
+            name: that it gets.
         """
         if name.startswith("checkpoints/"):
             with self._naming_the_store():
@@ -111,7 +111,7 @@ class Bucket:
         """Removes a file of the store, if it is there.
 
         Args:
-          name: of the file.
+            name: of the file.
         """
         with self._naming_the_store(), contextlib.suppress(FileNotFoundError):
             self.store.rm_file(f"{self.root}/{name}")

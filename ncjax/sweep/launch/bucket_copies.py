@@ -42,14 +42,14 @@ def is_cloud(name: StrPath) -> bool:
     """Whether a workdir is a URL.
 
     Args:
-      name: as given by a user.
+        name: as given by a user.
 
     Returns:
-      Whether it lies elsewhere than on a file system.
+        Whether it lies elsewhere than on a file system.
 
-    Example:
-      >>> is_cloud("gs://bucket/mine"), is_cloud("runs/mine")
-      (True, False)
+    Examples:
+        >>> is_cloud("gs://bucket/mine"), is_cloud("runs/mine")
+        (True, False)
     """
     return "://" in os.fspath(name)
 
@@ -58,14 +58,14 @@ def scratch(name: str) -> Path:
     """The directory of this machine that belongs to a URL, below ``NCJAX_SCRATCH_DIR`` or ``~/.cache/ncjax/workdirs``.
 
     Args:
-      name: of the workdir; a slash at its end makes no difference, everything else does.
+        name: of the workdir; a slash at its end makes no difference, everything else does.
 
     Returns:
-      A path; the sweep lies in ``workdir/`` there.
+        A path; the sweep lies in ``workdir/`` there.
 
-    Example:
-      >>> scratch("gs://bucket/runs/mine").name
-      'gs-bucket-runs-mine-041dddc07908'
+    Examples:
+        >>> scratch("gs://bucket/runs/mine").name
+        'gs-bucket-runs-mine-041dddc07908'
     """
     root = Path(os.environ.get("NCJAX_SCRATCH_DIR") or "~/.cache/ncjax/workdirs").expanduser()
     words = "-".join(part for part in name.replace(":", "/").split("/") if part)
@@ -80,15 +80,15 @@ def writing(name: StrPath) -> Iterator[Path]:
     Should another machine take over meanwhile, nothing more is copied and sweeps of this process are asked to stop.
 
     Args:
-      name: path or URL that fsspec knows (``gs://``, ``s3://``).
+        name: path or URL that fsspec knows (``gs://``, ``s3://``).
 
     Yields:
-      A path of this machine.
+        A path of this machine.
 
     Raises:
-      ValueError: if another machine or process is running a sweep there, the package for such URLs is missing, or what
-        lies there is no workdir.
-      OSError: if the last copy fails, or another machine has taken over.
+        ValueError: if another machine or process is running a sweep there, the package for such URLs is missing, or
+            what lies there is no workdir.
+        OSError: if the last copy fails, or another machine has taken over.
     """
     if not is_cloud(name):
         yield Path(name)
@@ -106,15 +106,15 @@ def reading(name: StrPath, back: str = "") -> Iterator[Path]:
     """A directory that holds what a workdir holds.
 
     Args:
-      name: path or URL.
-      back: a directory in it that is copied to the URL afterwards.
+        name: path or URL.
+        back: a directory in it that is copied to the URL afterwards.
 
     Yields:
-      A path of this machine.
+        A path of this machine.
 
     Raises:
-      ValueError: if the package for such URLs is missing, or what lies there is no workdir.
-      OSError: if the store cannot be read.
+        ValueError: if the package for such URLs is missing, or what lies there is no workdir.
+        OSError: if the store cannot be read.
     """
     if not is_cloud(name):
         yield Path(name)
@@ -292,7 +292,7 @@ class _Copies:
         """Copies for the last time and gives the lease back.
 
         Returns:
-          What went wrong, now or before.
+            What went wrong, now or before.
         """
         if self.fault is not None:
             return self.fault

@@ -49,17 +49,17 @@ class Group:
     """Runs that share a program, and when they are measured.
 
     Attributes:
-      number: of its directory of checkpoints.
-      runs: by their numbers in the results table.
-      size: runs that the program is compiled for.
-      spec: what the program is compiled for.
-      mesh: over which the runs are spread.
-      train: the train split, to be streamed from the host; None where it lies on the devices.
-      stream: how it is streamed.
-      source: weights that they start from; None for fresh ones.
-      steps: at which they are measured, ascending from 0.
-      steps_per_epoch: of these runs.
-      network: that they train.
+        number: of its directory of checkpoints.
+        runs: by their numbers in the results table.
+        size: runs that the program is compiled for.
+        spec: what the program is compiled for.
+        mesh: over which the runs are spread.
+        train: the train split, to be streamed from the host; None where it lies on the devices.
+        stream: how it is streamed.
+        source: weights that they start from; None for fresh ones.
+        steps: at which they are measured, ascending from 0.
+        steps_per_epoch: of these runs.
+        network: that they train.
     """
 
     number: int
@@ -100,19 +100,19 @@ def make_group(
     """Makes a group of runs, and finds what is wrong with its network or its batch size.
 
     Args:
-      plan: of the sweep.
-      runs: that share a program.
-      dataset: to train on.
-      number: of the group.
-      size: runs that the program is compiled for.
-      epochs: at which to measure.
-      source: weights that they start from; None for fresh ones.
+        plan: of the sweep.
+        runs: that share a program.
+        dataset: to train on.
+        number: of the group.
+        size: runs that the program is compiled for.
+        epochs: at which to measure.
+        source: weights that they start from; None for fresh ones.
 
     Returns:
-      The group.
+        The group.
 
     Raises:
-      ValueError: naming the key of the config that does not fit the data.
+        ValueError: naming the key of the config that does not fit the data.
     """
     batch_size = runs[0].train.batch_size
     steps_per_epoch = len(dataset.train) // batch_size
@@ -134,15 +134,15 @@ def static_training(plan: SweepPlan, run: Run, network: Network) -> TrainSpec:
     """What training a run is compiled for, its network built for the shapes alone.
 
     Args:
-      plan: of the sweep.
-      run: one of a group.
-      network: of the run.
+        plan: of the sweep.
+        run: one of a group.
+        network: of the run.
 
     Returns:
-      The static choices of training.
+        The static choices of training.
 
     Raises:
-      ValueError: naming the key of the config that does not fit the network or its images.
+        ValueError: naming the key of the config that does not fit the network or its images.
     """
     train = run.train_spec(network.num_classes)
     with naming("config.model", ("classifier", "name", "widths", "norm", "lowering")):
@@ -159,11 +159,11 @@ def naming(section: str, keys: tuple[str, ...]) -> Iterator[None]:
     """Makes the errors of a ``with`` block begin with the section of the config that they are about.
 
     Args:
-      section: of the config, dotted.
-      keys: of the section, by which a message may begin already.
+        section: of the config, dotted.
+        keys: of the section, by which a message may begin already.
 
     Raises:
-      ValueError: what was raised, with the section before it.
+        ValueError: what was raised, with the section before it.
     """
     try:
         yield
@@ -177,13 +177,13 @@ class Surroundings:
     """What a group works with.
 
     Attributes:
-      workdir: of the sweep.
-      table: of results, to which rows are appended.
-      progress: to tell.
-      stop: asked between slices of training.
-      runs_per_program: most runs to try at once; 0 for no limit.
-      varying: settings that differ among the sweep's runs.
-      profile_steps: steps of training of which to write a profile; 0 for none.
+        workdir: of the sweep.
+        table: of results, to which rows are appended.
+        progress: to tell.
+        stop: asked between slices of training.
+        runs_per_program: most runs to try at once; 0 for no limit.
+        varying: settings that differ among the sweep's runs.
+        profile_steps: steps of training of which to write a profile; 0 for none.
     """
 
     workdir: Path
@@ -199,13 +199,13 @@ def run_group(group: Group, inputs: RunInputs, around: Surroundings) -> None:
     """Advances a group from its newest checkpoint to its end, measuring on the way.
 
     Args:
-      group: to run.
-      inputs: the data.
-      around: what it works with.
+        group: to run.
+        inputs: the data.
+        around: what it works with.
 
     Raises:
-      SweepStopped: once the state is saved, if a stop was requested.
-      TooLarge: if so many runs do not fit into memory; what is saved stays.
+        SweepStopped: once the state is saved, if a stop was requested.
+        TooLarge: if so many runs do not fit into memory; what is saved stays.
     """
     with contextlib.ExitStack() as stack:
         checkpoints = None
@@ -357,7 +357,7 @@ def _settle_rows(table: Path, group: Group, step: int | None) -> bool:
     """Drops a group's rows past its checkpoint, and makes sure that those before it are there.
 
     Returns:
-      Whether the runs are measured at the checkpoint, if its step is one to measure at.
+        Whether the runs are measured at the checkpoint, if its step is one to measure at.
     """
     ours = {run.index for run in group.runs}
     results.keep_rows(table, lambda _: True)

@@ -40,19 +40,19 @@ def run_sweep(
     several processes make up one JAX runtime, all call this, and the first alone reads and writes the workdir.
 
     Args:
-      config: with the keys of ``default_config``.
-      workdir: gets ``config.json``, ``environment.json``, ``data.json``, ``runs.json``, ``results.jsonl``,
-        ``summary.json``, ``sweep.log``, ``checkpoints/`` and ``tensorboard/``.
-      profile_steps: steps of training of which to write a profile to ``profile/``; 0 for none.
-      verify_data: read all data first and compare them with their checksums; after a crash that is done in any case.
+        config: with the keys of ``default_config``.
+        workdir: gets ``config.json``, ``environment.json``, ``data.json``, ``runs.json``, ``results.jsonl``,
+          ``summary.json``, ``sweep.log``, ``checkpoints/`` and ``tensorboard/``.
+        profile_steps: steps of training of which to write a profile to ``profile/``; 0 for none.
+        verify_data: read all data first and compare them with their checksums; after a crash that is done in any case.
 
     Returns:
-      What ``summary.json`` holds (runs, rows, seconds, compilations, peak memory, of all calls), and ``this_call``.
+        What ``summary.json`` holds (runs, rows, seconds, compilations, peak memory, of all calls), and ``this_call``.
 
     Raises:
-      ValueError: if the config is wrong, or the workdir holds another one.
-      OSError: if the disk is full.
-      SweepStopped: if SIGTERM or SIGINT came; the state is saved.
+        ValueError: if the config is wrong, or the workdir holds another one.
+        OSError: if the disk is full.
+        SweepStopped: if SIGTERM or SIGINT came; the state is saved.
     """
     began, workdir = time.perf_counter(), Path(workdir)
     sweep = with_source(prepare(config, workdir, verify_data), workdir)
@@ -107,10 +107,10 @@ def work_of(groups: list[Group]) -> Work:
     """What groups cost from their first step to their last measurement.
 
     Args:
-      groups: of a sweep.
+        groups: of a sweep.
 
     Returns:
-      Samples and measurements of all.
+        Samples and measurements of all.
     """
     return functools.reduce(Work.plus, (group.work(group.steps[-1]) for group in groups), Work(0, 0))
 
@@ -119,10 +119,10 @@ def table_lines(workdir: Path) -> set[bytes]:
     """The rows of a workdir's table, to tell later what has been added: rows made again have other times.
 
     Args:
-      workdir: of the sweep.
+        workdir: of the sweep.
 
     Returns:
-      Its lines.
+        Its lines.
     """
     table = workdir / results.FILE_NAME
     return set(table.read_bytes().splitlines()) if hosts.is_writer() and table.is_file() else set()
@@ -132,18 +132,18 @@ def call_in_words(summary: dict[str, Any]) -> str:
     """What a call of a sweep did.
 
     Args:
-      summary: as ``run_sweep`` returns it.
+        summary: as ``run_sweep`` returns it.
 
     Returns:
-      One line.
+        One line.
 
-    Example:
-      >>> call = {"runs": 0, "rows": 0, "seconds": 3.2, "compilations": 0, "compile_seconds": 0.0}
-      >>> call_in_words({"runs": 12, "rows": 108, "peak_memory_bytes": 2**30, "this_call": call})
-      'nothing to do: all 12 runs are measured to the end (108 rows)'
-      >>> call |= {"runs": 4, "rows": 36, "compilations": 1, "compile_seconds": 2.0}
-      >>> call_in_words({"runs": 12, "rows": 108, "peak_memory_bytes": 2**30, "this_call": call})
-      '4 of 12 runs, 36 of 108 rows in 3 s, 1 program compiled in 2 s, 1.0 GiB of memory at most'
+    Examples:
+        >>> call = {"runs": 0, "rows": 0, "seconds": 3.2, "compilations": 0, "compile_seconds": 0.0}
+        >>> call_in_words({"runs": 12, "rows": 108, "peak_memory_bytes": 2**30, "this_call": call})
+        'nothing to do: all 12 runs are measured to the end (108 rows)'
+        >>> call |= {"runs": 4, "rows": 36, "compilations": 1, "compile_seconds": 2.0}
+        >>> call_in_words({"runs": 12, "rows": 108, "peak_memory_bytes": 2**30, "this_call": call})
+        '4 of 12 runs, 36 of 108 rows in 3 s, 1 program compiled in 2 s, 1.0 GiB of memory at most'
     """
     runs, rows, call = summary["runs"], summary["rows"], summary["this_call"]
     if not call["rows"]:
@@ -160,12 +160,12 @@ def claim(config: ml_collections.ConfigDict, workdir: Path, sweep: Sweep) -> Led
     """Writes what describes a sweep to a workdir that is locked.
 
     Args:
-      config: of the sweep.
-      workdir: of the sweep.
-      sweep: the same, prepared.
+        config: of the sweep.
+        workdir: of the sweep.
+        sweep: the same, prepared.
 
     Returns:
-      The runs that the workdir is to hold: those that it holds, and those that the config adds.
+        The runs that the workdir is to hold: those that it holds, and those that the config adds.
     """
     # Another process may have been here since the config was checked.
     ledger = planned_ledger(config, workdir, sweep.plan)
@@ -182,11 +182,11 @@ def group_table(workdir: Path, number: int) -> Path:
     """Where a task on another machine writes the rows of its group until they are gathered.
 
     Args:
-      workdir: of the sweep.
-      number: of the group.
+        workdir: of the sweep.
+        number: of the group.
 
     Returns:
-      A path.
+        A path.
     """
     return workdir / "checkpoints" / f"rows_{number:03d}.jsonl"
 
@@ -195,8 +195,8 @@ def gather_rows(workdir: Path, ledger: Ledger) -> None:
     """Brings rows that tasks on other machines wrote into the one table.
 
     Args:
-      workdir: of the sweep.
-      ledger: of its groups.
+        workdir: of the sweep.
+        ledger: of its groups.
     """
     tables = {group_table(workdir, number): set(members.runs) for number, members in ledger.groups.items()}
     results.gather_tables(workdir / results.FILE_NAME, tables)
@@ -206,14 +206,14 @@ def divide(sweep: Sweep, ledger: Ledger, group: Group, runs: int, workdir: Path)
     """Divides a group that is too large for one program, and its checkpoint with it.
 
     Args:
-      sweep: that it belongs to.
-      ledger: as it is.
-      group: to divide.
-      runs: most runs in a part.
-      workdir: of the sweep.
+        sweep: that it belongs to.
+        ledger: as it is.
+        group: to divide.
+        runs: most runs in a part.
+        workdir: of the sweep.
 
     Returns:
-      The new ledger, written, and the numbers of the parts.
+        The new ledger, written, and the numbers of the parts.
     """
     ledger, parts = ledger.divided(group.number, runs)
     _divide_checkpoints(group, [sweep.group(ledger, number) for number in parts], workdir)
@@ -227,9 +227,9 @@ def _divide_checkpoints(whole: Group, parts: Sequence[Group], workdir: Path) -> 
     """Writes the newest state of a group as the states of the groups into which it was divided.
 
     Args:
-      whole: the group that was; nothing happens if it has no checkpoint.
-      parts: the groups that are, with its runs in its order.
-      workdir: of the sweep.
+        whole: the group that was; nothing happens if it has no checkpoint.
+        parts: the groups that are, with its runs in its order.
+        workdir: of the sweep.
     """
     with GroupCheckpoints(whole.checkpoints(workdir)) as checkpoints:
         if checkpoints.latest_step() is None:
@@ -252,13 +252,13 @@ def summarise(workdir: Path, costs: dict[str, float], ledger: Ledger, before: se
     """Adds up what a sweep cost, in ``summary.json``.
 
     Args:
-      workdir: of the sweep.
-      costs: of this call, amounts that add up.
-      ledger: of the sweep.
-      before: the lines of its table when this call began.
+        workdir: of the sweep.
+        costs: of this call, amounts that add up.
+        ledger: of the sweep.
+        before: the lines of its table when this call began.
 
     Returns:
-      What the file holds now, and under ``this_call`` what this call did: runs and rows that it measured, and costs.
+        What the file holds now, and under ``this_call`` what this call did: runs and rows that it measured, and costs.
     """
     added = [json.loads(line) for line in table_lines(workdir) - before]
     facts = {

@@ -27,9 +27,9 @@ class View:
     """The data as one or more groups see it.
 
     Attributes:
-      plan: of the sweep, with what only the data can tell.
-      dataset: that the groups train on.
-      streamed: whether its train images stay on the host.
+        plan: of the sweep, with what only the data can tell.
+        dataset: that the groups train on.
+        streamed: whether its train images stay on the host.
     """
 
     plan: SweepPlan
@@ -48,10 +48,10 @@ class Sweep:
     """A config with the data that it asks for.
 
     Attributes:
-      plan: the config, read.
-      dataset: that it names.
-      views: of the data, by the options in which they differ from it.
-      source: weights that its runs start from; None for fresh ones.
+        plan: the config, read.
+        dataset: that it names.
+        views: of the data, by the options in which they differ from it.
+        source: weights that its runs start from; None for fresh ones.
     """
 
     plan: SweepPlan
@@ -79,16 +79,16 @@ def prepare(config: ml_collections.ConfigDict, workdir: Path, verify_data: bool 
     """Reads a config and its data, and finds whatever is wrong with them before anything is written.
 
     Args:
-      config: with the keys of ``default_config``.
-      workdir: where it is to run.
-      verify_data: read all data and compare them with their checksums. Where the last process in the workdir crashed
-        that is done in any case.
+        config: with the keys of ``default_config``.
+        workdir: where it is to run.
+        verify_data: read all data and compare them with their checksums. Where the last process in the workdir crashed
+            that is done in any case.
 
     Returns:
-      The sweep.
+        The sweep.
 
     Raises:
-      ValueError: if the config is wrong, or the workdir holds another one.
+        ValueError: if the config is wrong, or the workdir holds another one.
     """
     plan = read_config(config)
     ledger = from_json(hosts.shared(lambda: dataclasses.asdict(planned_ledger(config, workdir, plan))))
@@ -113,15 +113,15 @@ def planned_ledger(config: ml_collections.ConfigDict, workdir: Path, plan: Sweep
     """What a workdir is to hold: the runs that it holds, and those that a config adds.
 
     Args:
-      config: with the keys of ``default_config``.
-      workdir: where it is to run.
-      plan: the config, read.
+        config: with the keys of ``default_config``.
+        workdir: where it is to run.
+        plan: the config, read.
 
     Returns:
-      The runs and their groups.
+        The runs and their groups.
 
     Raises:
-      ValueError: if the workdir holds another config.
+        ValueError: if the workdir holds another config.
     """
     check_workdir(config, workdir)
     if not (workdir / "config.json").is_file():

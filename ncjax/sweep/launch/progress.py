@@ -23,8 +23,8 @@ class Work(NamedTuple):
     """Amounts of what a sweep spends its time on.
 
     Attributes:
-      samples: of training, of all runs.
-      measurements: of one run each.
+        samples: of training, of all runs.
+        measurements: of one run each.
     """
 
     samples: int
@@ -42,16 +42,16 @@ class Progress:
     are those of the last slices: a compilation, or what an earlier call did, counts in none. A context manager.
 
     Attributes:
-      done: so far; what is undone may be taken off.
+        done: so far; what is undone may be taken off.
     """
 
     def __init__(self, workdir: Path | None, total: Work, num_runs: int) -> None:
         """Begins to count.
 
         Args:
-          workdir: that gets ``sweep.log``, or None to show and write nothing.
-          total: of the whole sweep.
-          num_runs: of the whole sweep.
+            workdir: that gets ``sweep.log``, or None to show and write nothing.
+            total: of the whole sweep.
+            num_runs: of the whole sweep.
         """
         self._title = f"{num_runs} runs, {total.samples} samples, {total.measurements} measurements"
         self._log = None if workdir is None else workdir / FILE_NAME

@@ -38,20 +38,20 @@ def run_sweep_on_ray(
     A task whose worker dies is tried again, and goes on from its group's last checkpoint.
 
     Args:
-      config: with the keys of ``default_config``.
-      workdir: a directory that all machines of the cluster see under the same name.
-      address: of a Ray cluster, or None to start Ray here for as long as the sweep runs.
-      resources: JSON of what each task takes, ``CPU``, ``GPU``, or a name that the cluster knows, such as ``TPU``.
-      verify_data: read all data first and compare them with their checksums, here and in each task; where a process
-        crashed, what goes on after it does so in any case.
+        config: with the keys of ``default_config``.
+        workdir: a directory that all machines of the cluster see under the same name.
+        address: of a Ray cluster, or None to start Ray here for as long as the sweep runs.
+        resources: JSON of what each task takes, ``CPU``, ``GPU``, or a name that the cluster knows, such as ``TPU``.
+        verify_data: read all data first and compare them with their checksums, here and in each task; where a process
+            crashed, what goes on after it does so in any case.
 
     Returns:
-      What ``run_sweep`` returns.
+        What ``run_sweep`` returns.
 
     Raises:
-      ValueError: if Ray is not installed, the resources are no JSON, or what ``run_sweep`` raises it for.
-      OSError: if the disk is full.
-      SweepStopped: if SIGTERM or SIGINT came.
+        ValueError: if Ray is not installed, the resources are no JSON, or what ``run_sweep`` raises it for.
+        OSError: if the disk is full.
+        SweepStopped: if SIGTERM or SIGINT came.
     """
     began, workdir = time.perf_counter(), Path(workdir)
     options = task_options(resources)
@@ -109,17 +109,17 @@ def task_options(resources: str) -> dict[str, Any]:
     """What each task asks of Ray.
 
     Args:
-      resources: JSON, from names to amounts.
+        resources: JSON, from names to amounts.
 
     Returns:
-      Options of ``ray.remote``.
+        Options of ``ray.remote``.
 
     Raises:
-      ValueError: if it is not JSON, not an object, or an amount is not a number above 0.
+        ValueError: if it is not JSON, not an object, or an amount is not a number above 0.
 
-    Example:
-      >>> task_options('{"CPU": 2, "TPU": 4}')
-      {'max_retries': 5, 'num_cpus': 2, 'resources': {'TPU': 4}}
+    Examples:
+        >>> task_options('{"CPU": 2, "TPU": 4}')
+        {'max_retries': 5, 'num_cpus': 2, 'resources': {'TPU': 4}}
     """
     wrong = f"--ray.resources: got {resources!r}, expected JSON such as '{{\"TPU\": 4}}'"
     try:

@@ -30,8 +30,8 @@ class StopRequest:
     """Whether someone has asked to stop.
 
     Attributes:
-      signal: name of the signal that asked, or None.
-      tell: says a line to the person who asked, from another thread.
+        signal: name of the signal that asked, or None.
+        tell: says a line to the person who asked, from another thread.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ def stop_sweeps(reason: str) -> None:
     """Asks the sweeps of this process to stop, as a signal does; for threads that find that they must.
 
     Args:
-      reason: said where a signal would be named.
+        reason: said where a signal would be named.
     """
     for request in tuple(_REQUESTS):
         request.signal = request.signal or reason
@@ -62,16 +62,16 @@ def noticing_signals(grace_seconds: float = GRACE_SECONDS) -> Iterator[StopReque
     the disk is consistent at every moment.
 
     Args:
-      grace_seconds: time to reach a place where the state can be saved.
+        grace_seconds: time to reach a place where the state can be saved.
 
     Yields:
-      The request. Outside the main thread, where signals cannot be handled, it never comes.
+        The request. Outside the main thread, where signals cannot be handled, it never comes.
 
-    Example:
-      >>> with noticing_signals() as stop:
-      ...     signal.raise_signal(signal.SIGTERM)
-      ...     stop.signal
-      'SIGTERM'
+    Examples:
+        >>> with noticing_signals() as stop:
+        ...     signal.raise_signal(signal.SIGTERM)
+        ...     stop.signal
+        'SIGTERM'
     """
     request = StopRequest()
     _REQUESTS.append(request)

@@ -24,15 +24,15 @@ def with_source(sweep: Sweep, workdir: Path) -> Sweep:
     """Reads the weights that a sweep's runs start from, and finds, before anything is written, whether they fit.
 
     Args:
-      sweep: prepared.
-      workdir: where it is to run.
+        sweep: prepared.
+        workdir: where it is to run.
 
     Returns:
-      The sweep with these weights: those that it began with, or else the newest of the run that its config names.
+        The sweep with these weights: those that it began with, or else the newest of the run that its config names.
 
     Raises:
-      OSError: if there is no such run, or nothing of it is saved yet.
-      ValueError: if there is no such run in the sweep, or its network is another.
+        OSError: if there is no such run, or nothing of it is saved yet.
+        ValueError: if there is no such run in the sweep, or its network is another.
     """
     init = sweep.plan.init
     if not init.active:
@@ -56,8 +56,8 @@ def keep_source(sweep: Sweep, workdir: Path) -> None:
     """Writes the weights that a sweep's runs start from, unless they are there.
 
     Args:
-      sweep: with these weights.
-      workdir: of the sweep, locked.
+        sweep: with these weights.
+        workdir: of the sweep, locked.
     """
     if sweep.source is not None and _kept(workdir) is None:
         replace_arrays(workdir / FILE_NAME, traverse_util.flatten_dict(sweep.source, sep="/"))

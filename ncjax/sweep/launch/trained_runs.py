@@ -30,13 +30,13 @@ class TrainedRun:
     """A run as a sweep left it.
 
     Attributes:
-      number: of the run in the results table.
-      model: its network; ``model.apply(state.variables, images)`` gives logits and taps.
-      state: its newest saved state, as NumPy arrays.
-      step: at which it was saved.
-      settings: its hyper-parameters, as in the results table.
-      network: what the model was built from, and how its images are normalised.
-      load: reads the data set that it was trained on.
+        number: of the run in the results table.
+        model: its network; ``model.apply(state.variables, images)`` gives logits and taps.
+        state: its newest saved state, as NumPy arrays.
+        step: at which it was saved.
+        settings: its hyper-parameters, as in the results table.
+        network: what the model was built from, and how its images are normalised.
+        load: reads the data set that it was trained on.
     """
 
     number: int
@@ -56,11 +56,11 @@ class TrainedRun:
         """The embedding of images like those of its data set.
 
         Args:
-          images: uint8 [n, h, w, c].
-          chunk: images at once.
+            images: uint8 [n, h, w, c].
+            chunk: images at once.
 
         Returns:
-          float32 [n, d].
+            float32 [n, d].
         """
         return np.asarray(_embed(self.model, chunk, self.state.variables, self.network.mean, self.network.std, images))
 
@@ -79,15 +79,15 @@ def read_run(workdir: StrPath, run: int) -> TrainedRun:
     """Reads the newest state of a run, the final one if its sweep is finished.
 
     Args:
-      workdir: of a sweep.
-      run: its number in the results table.
+        workdir: of a sweep.
+        run: its number in the results table.
 
     Returns:
-      Network and state; the data is read when it is asked for.
+        Network and state; the data is read when it is asked for.
 
     Raises:
-      FileNotFoundError: if there is no sweep, or nothing of the run is saved yet.
-      ValueError: if the sweep has no such run.
+        FileNotFoundError: if there is no sweep, or nothing of the run is saved yet.
+        ValueError: if the sweep has no such run.
     """
     return next(read_runs(workdir, [run]))
 
@@ -96,15 +96,15 @@ def read_runs(workdir: StrPath, runs: Sequence[int] = ()) -> Iterator[TrainedRun
     """Reads the newest states of runs one after the other; their data, when it is first asked for.
 
     Args:
-      workdir: of a sweep.
-      runs: their numbers in the results table; none for all.
+        workdir: of a sweep.
+        runs: their numbers in the results table; none for all.
 
     Yields:
-      Network and state of each.
+        Network and state of each.
 
     Raises:
-      FileNotFoundError: if there is no sweep, or nothing of a run is saved yet.
-      ValueError: if the sweep has no such run.
+        FileNotFoundError: if there is no sweep, or nothing of a run is saved yet.
+        ValueError: if the sweep has no such run.
     """
     workdir = Path(workdir)
     ledger = read_ledger(workdir)
@@ -163,10 +163,10 @@ def recorded_plugins(workdir: StrPath) -> tuple[str, ...]:
     """The modules of others that a sweep was run with.
 
     Args:
-      workdir: of a sweep.
+        workdir: of a sweep.
 
     Returns:
-      Names for ``ncjax.plugins.import_plugins``; none where no config is recorded.
+        Names for ``ncjax.plugins.import_plugins``; none where no config is recorded.
     """
     path = Path(workdir) / "config.json"
     return tuple(read_object(path).get("plugins", ())) if path.is_file() else ()

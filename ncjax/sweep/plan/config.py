@@ -21,13 +21,13 @@ def default_config() -> ml_collections.ConfigDict:
     """Every key of a sweep's config with its default value; a config file starts from here and changes some.
 
     Returns:
-      A ``ConfigDict``, locked: a key that is not here cannot be added.
+        A ``ConfigDict``, locked: a key that is not here cannot be added.
 
-    Example:
-      >>> config = default_config()
-      >>> config.sweep.learning_rate = (0.01, 0.1)
-      >>> len(read_config(config).runs)
-      2
+    Examples:
+        >>> config = default_config()
+        >>> config.sweep.learning_rate = (0.01, 0.1)
+        >>> len(read_config(config).runs)
+        2
     """
     config = ml_collections.ConfigDict()
     for key, about in OPTIONS.items():
@@ -51,20 +51,20 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
     """Checks a config's values and makes typed objects of them.
 
     Args:
-      config: with the keys of ``default_config``.
+        config: with the keys of ``default_config``.
 
     Returns:
-      The plan of the sweep.
+        The plan of the sweep.
 
     Raises:
-      ValueError: one line that names the key, what came and what would be right.
+        ValueError: one line that names the key, what came and what would be right.
 
-    Example:
-      >>> config = default_config()
-      >>> config.train.epochs = -1.0
-      >>> read_config(config)
-      Traceback (most recent call last):
-      ValueError: config.train.epochs: got -1.0, expected a number above 0
+    Examples:
+        >>> config = default_config()
+        >>> config.train.epochs = -1.0
+        >>> read_config(config)
+        Traceback (most recent call last):
+        ValueError: config.train.epochs: got -1.0, expected a number above 0
     """
     _check_keys(default_config(), config, "config")
     import_plugins(config.plugins)

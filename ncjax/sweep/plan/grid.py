@@ -22,24 +22,24 @@ def expand(config: ml_collections.ConfigDict) -> tuple[Run, ...]:
     than once is one run.
 
     Args:
-      config: of a sweep; an axis that is None takes its one value from ``config.train`` or ``config.model``.
+        config: of a sweep; an axis that is None takes its one value from ``config.train`` or ``config.model``.
 
     Returns:
-      The runs, numbered by the names of the sweeps and then in the order of the product, the last axis fastest.
+        The runs, numbered by the names of the sweeps and then in the order of the product, the last axis fastest.
 
     Raises:
-      ValueError: if an axis is unknown, empty, swept twice or repeats a value, a value is out of range, or values do
-        not go together.
+        ValueError: if an axis is unknown, empty, swept twice or repeats a value, a value is out of range, or values do
+            not go together.
 
-    Example:
-      >>> from ncjax.sweep import default_config
-      >>> config = default_config()
-      >>> config.sweep.seed = (3, 4)
-      >>> [(run.index, run.seed, run.hyper.learning_rate) for run in expand(config)]
-      [(0, 3, 0.1), (1, 4, 0.1)]
-      >>> config.sweeps = {"rates": {"learning_rate": (0.1, 0.2)}, "strengths": {"l2": (0.0, 0.1)}}
-      >>> [run.columns()["sweep"] for run in expand(config) if run.seed == 3]
-      ['rates+strengths', 'rates', 'strengths']
+    Examples:
+        >>> from ncjax.sweep import default_config
+        >>> config = default_config()
+        >>> config.sweep.seed = (3, 4)
+        >>> [(run.index, run.seed, run.hyper.learning_rate) for run in expand(config)]
+        [(0, 3, 0.1), (1, 4, 0.1)]
+        >>> config.sweeps = {"rates": {"learning_rate": (0.1, 0.2)}, "strengths": {"l2": (0.0, 0.1)}}
+        >>> [run.columns()["sweep"] for run in expand(config) if run.seed == 3]
+        ['rates+strengths', 'rates', 'strengths']
     """
     # Also where every run has another value: a wrong one would come into force when the axis is taken off.
     for about in AXES.values():
@@ -57,20 +57,20 @@ def swept_axes(config: ml_collections.ConfigDict) -> frozenset[str]:
     """Axes that every run of a config takes from a sweep, so that their values elsewhere in it have no effect.
 
     Args:
-      config: of a sweep.
+        config: of a sweep.
 
     Returns:
-      Names of axes.
+        Names of axes.
 
     Raises:
-      ValueError: if the sweeps are wrong, as ``expand`` says.
+        ValueError: if the sweeps are wrong, as ``expand`` says.
 
-    Example:
-      >>> from ncjax.sweep import default_config
-      >>> config = default_config()
-      >>> config.sweep.points = ({"l2": 0.1, "momentum": 0.9}, {"l2": 0.0})
-      >>> swept_axes(config)
-      frozenset({'l2'})
+    Examples:
+        >>> from ncjax.sweep import default_config
+        >>> config = default_config()
+        >>> config.sweep.points = ({"l2": 0.1, "momentum": 0.9}, {"l2": 0.0})
+        >>> swept_axes(config)
+        frozenset({'l2'})
     """
     return frozenset.intersection(*(frozenset(point) for _, point in _points(config)))
 
@@ -92,15 +92,15 @@ def groups(runs: Iterable[Run]) -> list[tuple[Run, ...]]:
     """Divides runs into groups that one compiled program can advance together.
 
     Args:
-      runs: of a grid.
+        runs: of a grid.
 
     Returns:
-      Groups that differ in traced hyper-parameters and seeds alone, in the order in which they first appear.
+        Groups that differ in traced hyper-parameters and seeds alone, in the order in which they first appear.
 
-    Example:
-      >>> runs = [Run(i, Hyper(), TrainSpec(ModelSpec(), 0, batch)) for i, batch in enumerate([32, 64, 32])]
-      >>> [[run.index for run in group] for group in groups(runs)]
-      [[0, 2], [1]]
+    Examples:
+        >>> runs = [Run(i, Hyper(), TrainSpec(ModelSpec(), 0, batch)) for i, batch in enumerate([32, 64, 32])]
+        >>> [[run.index for run in group] for group in groups(runs)]
+        [[0, 2], [1]]
     """
     divided: dict[tuple[TrainSpec, Any], list[Run]] = {}
     for run in runs:

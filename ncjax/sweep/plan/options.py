@@ -57,15 +57,15 @@ def option_values(
     """The checked options of a dataclass as a config holds them.
 
     Args:
-      kind: one of ``SECTIONS``.
-      config: of a sweep.
-      point: checked values by the names of axes, which come before what the config says elsewhere.
+        kind: one of ``SECTIONS``.
+        config: of a sweep.
+        point: checked values by the names of axes, which come before what the config says elsewhere.
 
     Returns:
-      Values by the names of the dataclass's fields.
+        Values by the names of the dataclass's fields.
 
     Raises:
-      ValueError: one line that names the key, what came and what would be right.
+        ValueError: one line that names the key, what came and what would be right.
     """
     point = point or {}
     return {
@@ -78,14 +78,14 @@ def checked_value(about: Option, config: ml_collections.ConfigDict) -> Any:
     """What a config says of an option, checked.
 
     Args:
-      about: the option.
-      config: of a sweep.
+        about: the option.
+        config: of a sweep.
 
     Returns:
-      The value.
+        The value.
 
     Raises:
-      ValueError: one line that names the key, what came and what would be right.
+        ValueError: one line that names the key, what came and what would be right.
     """
     value: Any = config
     for part in about.key.split("."):

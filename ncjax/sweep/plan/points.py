@@ -25,24 +25,24 @@ def span(sections: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """The product of sections of axes.
 
     Args:
-      sections: by the key under which each stands in a config. A section holds, by the name of an axis, a tuple of
-        values, or None; under ``zipped``, tuples of axes that advance together; under ``points``, dicts from axes to
-        one value each.
+        sections: by the key under which each stands in a config. A section holds, by the name of an axis, a tuple of
+            values, or None; under ``zipped``, tuples of axes that advance together; under ``points``, dicts from axes
+            to one value each.
 
     Returns:
-      Values by axis, for the axes that the sections speak of: points slowest, then the axes in the order of ``AXES``,
-      zipped ones where the first of them stands, the last axis fastest.
+        Values by axis, for the axes that the sections speak of: points slowest, then the axes in the order of ``AXES``,
+        zipped ones where the first of them stands, the last axis fastest.
 
     Raises:
-      ValueError: if an axis is unknown, empty, given twice or repeats a value, or a value is out of range; one line
-        that names the key.
+        ValueError: if an axis is unknown, empty, given twice or repeats a value, or a value is out of range; one line
+            that names the key.
 
-    Example:
-      >>> span({"sweep": {"l2": (0.0, 0.1), "momentum": (0.5, 0.9), "seed": (0, 1), "zipped": (("l2", "momentum"),)}})
-      [{'momentum': 0.5, 'l2': 0.0, 'seed': 0}, {'momentum': 0.5, 'l2': 0.0, 'seed': 1},
-       {'momentum': 0.9, 'l2': 0.1, 'seed': 0}, {'momentum': 0.9, 'l2': 0.1, 'seed': 1}]
-      >>> span({"sweep": {"points": ({"l2": 0}, {"momentum": 0.9})}})
-      [{'l2': 0.0}, {'momentum': 0.9}]
+    Examples:
+        >>> span({"sweep": {"l2": (0.0, 0.1), "momentum": (0.5, 0.9), "seed": (0, 1), "zipped": (("l2", "momentum"),)}})
+        [{'momentum': 0.5, 'l2': 0.0, 'seed': 0}, {'momentum': 0.5, 'l2': 0.0, 'seed': 1},
+         {'momentum': 0.9, 'l2': 0.1, 'seed': 0}, {'momentum': 0.9, 'l2': 0.1, 'seed': 1}]
+        >>> span({"sweep": {"points": ({"l2": 0}, {"momentum": 0.9})}})
+        [{'l2': 0.0}, {'momentum': 0.9}]
     """
     axes = _swept(sections)
     together = _zipped(sections, axes)

@@ -15,11 +15,11 @@ class Run:
     """One point of the grid.
 
     Attributes:
-      index: its number in the results table.
-      hyper: its traced hyper-parameters, as floats.
-      train: its static choices of training; what only the data can tell is filled in later.
-      sweeps: names of the sweeps that it belongs to, where a config has several.
-      data: options of the data set in which it differs from others of its sweep, by name.
+        index: its number in the results table.
+        hyper: its traced hyper-parameters, as floats.
+        train: its static choices of training; what only the data can tell is filled in later.
+        sweeps: names of the sweeps that it belongs to, where a config has several.
+        data: options of the data set in which it differs from others of its sweep, by name.
     """
 
     index: int
@@ -64,9 +64,9 @@ class StreamSpec:
     def applies(self, image_bytes: int, device_bytes: int) -> bool:
         """Whether train images of so many bytes are streamed to devices of so much memory.
 
-        Example:
-          >>> StreamSpec("auto", 64, 2).applies(image_bytes=3_932_160_000, device_bytes=16 * 2**30)
-          False
+        Examples:
+            >>> StreamSpec("auto", 64, 2).applies(image_bytes=3_932_160_000, device_bytes=16 * 2**30)
+            False
         """
         return self.train == "always" or (self.train == "auto" and image_bytes > device_bytes // 2)
 
@@ -76,11 +76,11 @@ class SweepPlan:
     """A config, read and checked.
 
     Attributes:
-      data: which data set.
-      runs: the grid, in order of their indices.
-      measure: static choices of measuring; its target classes are filled in when the data is known.
-      init: the network that runs start from.
-      stream: of train images from the host.
+        data: which data set.
+        runs: the grid, in order of their indices.
+        measure: static choices of measuring; its target classes are filled in when the data is known.
+        init: the network that runs start from.
+        stream: of train images from the host.
     """
 
     data: DataSpec

@@ -21,8 +21,8 @@ class CompiledGroup(abc.ABC):
     """The compiled programs of a group, and how long the slices may be in which they train.
 
     Attributes:
-      slice_steps: steps of the next slice.
-      is_warm: whether it has run before, so that a profile shows nothing of its beginning.
+        slice_steps: steps of the next slice.
+        is_warm: whether it has run before, so that a profile shows nothing of its beginning.
     """
 
     def __init__(
@@ -31,16 +31,16 @@ class CompiledGroup(abc.ABC):
         """Compiles, unless an equal group was compiled before.
 
         Args:
-          spec: what to compile for.
-          mesh: over which the runs are spread.
-          hyper: on the mesh, with a leading runs axis.
-          seeds: likewise.
-          state: likewise.
-          inputs: the data, on every device.
-          num_runs: of the group, those that fill it up left out.
+            spec: what to compile for.
+            mesh: over which the runs are spread.
+            hyper: on the mesh, with a leading runs axis.
+            seeds: likewise.
+            state: likewise.
+            inputs: the data, on every device.
+            num_runs: of the group, those that fill it up left out.
 
         Raises:
-          TooLarge: if the program would not fit into memory.
+            TooLarge: if the program would not fit into memory.
         """
         self._num_runs = num_runs
         self._group = (spec, mesh, hyper, seeds)
@@ -80,13 +80,13 @@ def compiled(function: Any, spec: ProgramSpec, mesh: Mesh, *arguments: Any) -> A
     """Compiles a function of a group for arrays of these shapes, once for all groups that are alike.
 
     Args:
-      function: jitted, with ``spec`` and ``mesh`` static.
-      spec: what to compile for.
-      mesh: over which the runs are spread.
-      *arguments: arrays, or what describes them.
+        function: jitted, with ``spec`` and ``mesh`` static.
+        spec: what to compile for.
+        mesh: over which the runs are spread.
+        *arguments: arrays, or what describes them.
 
     Returns:
-      The compiled program: it is called without ``spec`` and ``mesh``, and says how much memory it needs.
+        The compiled program: it is called without ``spec`` and ``mesh``, and says how much memory it needs.
     """
     leaves, structure = jax.tree.flatten(arguments)
     shapes = (jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None)) for x in leaves)

@@ -36,8 +36,8 @@ def tell(line: str, status: int) -> None:
     """Says that this process failed and waits until the others know; of several that fail, the first is heard.
 
     Args:
-      line: that the others end with.
-      status: with which they end.
+        line: that the others end with.
+        status: with which they end.
     """
     if jax.process_count() == 1:
         return
@@ -59,7 +59,7 @@ def heard() -> dict[str, Any] | None:
     """What another process has said of its end.
 
     Returns:
-      ``process``, ``line`` and ``status``; None if none has.
+        ``process``, ``line`` and ``status``; None if none has.
     """
     try:
         said = multihost.get_jax_distributed_client().key_value_try_get(_KEY)
@@ -85,7 +85,7 @@ def end_as_told(said: dict[str, Any]) -> None:
     """Ends this process with the line of another one.
 
     Args:
-      said: by it.
+        said: by it.
     """
     sys.stdout.flush()
     sys.stderr.write(f"stopped: process {said['process']} of the sweep: {said['line']}\n")

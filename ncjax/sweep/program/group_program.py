@@ -22,10 +22,10 @@ class ProgramSpec:
     """All that a program is compiled for, other than array shapes; frozen and hashable.
 
     Attributes:
-      train: static choices of training.
-      measure: static choices of measuring.
-      image_shape: of one image, [height, width, channels].
-      sharing: how runs share a device: ``map``, one after another inside the program, or ``vmap``, side by side.
+        train: static choices of training.
+        measure: static choices of measuring.
+        image_shape: of one image, [height, width, channels].
+        sharing: how runs share a device: ``map``, one after another inside the program, or ``vmap``, side by side.
     """
 
     train: TrainSpec
@@ -39,13 +39,13 @@ def init_group(spec: ProgramSpec, mesh: Mesh, hyper: Hyper, seeds: Int[Array, " 
     """The states of a group's runs before the first step.
 
     Args:
-      spec: what to compile for.
-      mesh: over which the runs are spread.
-      hyper: with a leading runs axis.
-      seeds: one a run.
+        spec: what to compile for.
+        mesh: over which the runs are spread.
+        hyper: with a leading runs axis.
+        seeds: one a run.
 
     Returns:
-      States with a leading runs axis.
+        States with a leading runs axis.
     """
 
     def one_run(run: tuple[Hyper, Any]) -> RunState:
@@ -75,18 +75,18 @@ def advance_group(
     How many steps, from where, and whether to measure are traced: one compiled program serves a whole sweep.
 
     Args:
-      spec: what to compile for.
-      mesh: over which the runs are spread.
-      hyper: with a leading runs axis.
-      seeds: one a run.
-      state: of every run; its memory is reused for the result.
-      inputs: the data, on every device.
-      start: steps already taken.
-      num_steps: steps to take, possibly 0.
-      measuring: whether to measure.
+        spec: what to compile for.
+        mesh: over which the runs are spread.
+        hyper: with a leading runs axis.
+        seeds: one a run.
+        state: of every run; its memory is reused for the result.
+        inputs: the data, on every device.
+        start: steps already taken.
+        num_steps: steps to take, possibly 0.
+        measuring: whether to measure.
 
     Returns:
-      The new states, and the measurements [runs] by name: zeros where ``measuring`` is False.
+        The new states, and the measurements [runs] by name: zeros where ``measuring`` is False.
     """
 
     def one_run(run: tuple[Any, ...], shared: tuple[Any, ...]) -> tuple[RunState, dict[str, Array]]:
@@ -106,13 +106,13 @@ def over_runs(spec: ProgramSpec, mesh: Mesh, one_run: Callable[..., Any], num_sh
     """Makes a function of one run into one of many: spread over devices, and on each device mapped or vmapped.
 
     Args:
-      spec: says how runs share a device.
-      mesh: over which the runs are spread.
-      one_run: from a tuple of what belongs to one run, and what all runs share, to a pytree.
-      num_shared: how many arguments all runs share.
+        spec: says how runs share a device.
+        mesh: over which the runs are spread.
+        one_run: from a tuple of what belongs to one run, and what all runs share, to a pytree.
+        num_shared: how many arguments all runs share.
 
     Returns:
-      The same function of arrays with a leading runs axis.
+        The same function of arrays with a leading runs axis.
     """
 
     def on_one_device(runs: Any, *shared: Any) -> Any:
@@ -138,15 +138,15 @@ def step_flops(spec: ProgramSpec) -> float:
     """Floating-point operations of one training step of one run, as model FLOPs are counted: thrice the forward pass.
 
     Args:
-      spec: of the run.
+        spec: of the run.
 
     Returns:
-      The number; 0 if it cannot be told. Penalties and measuring come on top and are not counted.
+        The number; 0 if it cannot be told. Penalties and measuring come on top and are not counted.
 
-    Example:
-      >>> train = TrainSpec(models.ModelSpec("mlp", widths=(100,)), num_classes=10, batch_size=2)
-      >>> step_flops(ProgramSpec(train, MeasureSpec(), (8, 8, 1))) > 3 * 2 * 2 * 100 * (64 + 10)
-      True
+    Examples:
+        >>> train = TrainSpec(models.ModelSpec("mlp", widths=(100,)), num_classes=10, batch_size=2)
+        >>> step_flops(ProgramSpec(train, MeasureSpec(), (8, 8, 1))) > 3 * 2 * 2 * 100 * (64 + 10)
+        True
     """
     train = spec.train
     model = models.build(train.model, train.num_classes)

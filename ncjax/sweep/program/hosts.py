@@ -30,15 +30,15 @@ def join(
     """Joins the processes of a sweep, before anything else is asked of JAX.
 
     Args:
-      coordinator: address and port of the first process, or None to read all three from the cluster's environment
-        (TPU VMs, SLURM, Open MPI, Kubernetes).
-      num_processes: in all.
-      process_id: of this one, from 0.
-      heartbeat_seconds: after which a silent process counts as dead and JAX aborts the others. Those that speak to one
-        that is dead notice at once.
+        coordinator: address and port of the first process, or None to read all three from the cluster's environment
+            (TPU VMs, SLURM, Open MPI, Kubernetes).
+        num_processes: in all.
+        process_id: of this one, from 0.
+        heartbeat_seconds: after which a silent process counts as dead and JAX aborts the others. Those that speak to
+            one that is dead notice at once.
 
     Raises:
-      ValueError: if the environment does not say and neither do the arguments, or only some of them do.
+        ValueError: if the environment does not say and neither do the arguments, or only some of them do.
     """
     given = [value is not None for value in (coordinator, num_processes, process_id)]
     if any(given) and not all(given):
@@ -59,9 +59,9 @@ def join(
 def is_writer() -> bool:
     """Whether this process reads and writes the workdir.
 
-    Example:
-      >>> is_writer()
-      True
+    Examples:
+        >>> is_writer()
+        True
     """
     return jax.process_index() == 0
 
@@ -70,17 +70,17 @@ def shared(make: Callable[[], Any]) -> Any:
     """What the first process makes, on all of them; where it fails, all do.
 
     Args:
-      make: called in the first process only; its value is what JSON can hold.
+        make: called in the first process only; its value is what JSON can hold.
 
     Returns:
-      The value as it comes back from JSON: lists for tuples, text for keys.
+        The value as it comes back from JSON: lists for tuples, text for keys.
 
     Raises:
-      Exception: in all processes, if ``make`` raised one; of its kind, if that is one of Python's own.
+        Exception: in all processes, if ``make`` raised one; of its kind, if that is one of Python's own.
 
-    Example:
-      >>> shared(lambda: {"runs": (0, 1)})
-      {'runs': [0, 1]}
+    Examples:
+        >>> shared(lambda: {"runs": (0, 1)})
+        {'runs': [0, 1]}
     """
     return shared_arrays(lambda: (make(), ()))[0]
 
@@ -89,17 +89,17 @@ def shared_arrays(make: Callable[[], tuple[Any, Sequence[np.ndarray]]]) -> tuple
     """Facts and arrays that the first process has, on all of them, to the bit; where it fails, all do.
 
     Args:
-      make: called in the first process only; returns what JSON can hold, and arrays of any size.
+        make: called in the first process only; returns what JSON can hold, and arrays of any size.
 
     Returns:
-      Both; the facts as they come back from JSON.
+        Both; the facts as they come back from JSON.
 
     Raises:
-      Exception: as ``shared`` does.
+        Exception: as ``shared`` does.
 
-    Example:
-      >>> shared_arrays(lambda: ("weights", [np.ones(2)]))
-      ('weights', [array([1., 1.])])
+    Examples:
+        >>> shared_arrays(lambda: ("weights", [np.ones(2)]))
+        ('weights', [array([1., 1.])])
     """
     error: Exception | None = None
     arrays: list[np.ndarray] = []
@@ -160,12 +160,12 @@ def place(mesh: Mesh, spec: PartitionSpec, tree: Any) -> Any:
     """Puts arrays that every process has on the devices of a mesh.
 
     Args:
-      mesh: of devices of all processes.
-      spec: how the first axes are divided.
-      tree: arrays of the host, equal in all processes.
+        mesh: of devices of all processes.
+        spec: how the first axes are divided.
+        tree: arrays of the host, equal in all processes.
 
     Returns:
-      The same as global arrays.
+        The same as global arrays.
     """
     sharding = NamedSharding(mesh, spec)
     if jax.process_count() == 1:
@@ -182,14 +182,14 @@ def gather(tree: Any) -> Any:
     """Brings global arrays to the host.
 
     Args:
-      tree: arrays on the devices of all processes.
+        tree: arrays on the devices of all processes.
 
     Returns:
-      NumPy arrays, the same in every process.
+        NumPy arrays, the same in every process.
 
-    Example:
-      >>> gather(jax.numpy.arange(2))
-      array([0, 1], dtype=int32)
+    Examples:
+        >>> gather(jax.numpy.arange(2))
+        array([0, 1], dtype=int32)
     """
     return jax.device_get(tree) if jax.process_count() == 1 else multihost_utils.process_allgather(tree, tiled=True)
 
@@ -198,14 +198,14 @@ def agree(*numbers: int) -> tuple[int, ...]:
     """The smallest value that any process gives, for each number; processes must come here together.
 
     Args:
-      numbers: of this process.
+        numbers: of this process.
 
     Returns:
-      As many numbers, the same in all processes.
+        As many numbers, the same in all processes.
 
-    Example:
-      >>> agree(3, 1)
-      (3, 1)
+    Examples:
+        >>> agree(3, 1)
+        (3, 1)
     """
     if jax.process_count() == 1:
         return numbers
@@ -217,15 +217,15 @@ def meet(name: str, seconds: float = 30.0) -> bool:
     """Waits for the other processes, but not for ever.
 
     Args:
-      name: of the occasion, another one each time.
-      seconds: to wait.
+        name: of the occasion, another one each time.
+        seconds: to wait.
 
     Returns:
-      Whether all came.
+        Whether all came.
 
-    Example:
-      >>> meet("after the first group")
-      True
+    Examples:
+        >>> meet("after the first group")
+        True
     """
     if jax.process_count() == 1:
         return True

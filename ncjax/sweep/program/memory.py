@@ -18,8 +18,8 @@ class TooLarge(Exception):  # noqa: N818 - an answer, not a fault
     """So many runs do not fit into one program.
 
     Attributes:
-      runs: that may fit, fewer than there were.
-      reason: in words.
+        runs: that may fit, fewer than there were.
+        reason: in words.
     """
 
     def __init__(self, runs: int, reason: str) -> None:
@@ -32,15 +32,15 @@ def needed_bytes(compiled: Any) -> int:
     """Memory that a compiled program holds at once on each device: arguments, results and what lies between.
 
     Args:
-      compiled: of ``jax.jit(...).lower(...).compile()``.
+        compiled: of ``jax.jit(...).lower(...).compile()``.
 
     Returns:
-      Bytes, as the compiler says; 0 if it says nothing.
+        Bytes, as the compiler says; 0 if it says nothing.
 
-    Example:
-      >>> import jax.numpy as jnp
-      >>> needed_bytes(jax.jit(lambda x: x * 2).lower(jnp.zeros(1000)).compile()) >= 8000
-      True
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> needed_bytes(jax.jit(lambda x: x * 2).lower(jnp.zeros(1000)).compile()) >= 8000
+        True
     """
     stats = compiled.memory_analysis()
     if stats is None:
@@ -58,14 +58,14 @@ def available_bytes(device: Any) -> int | None:
     """Memory that programs may use on a device.
 
     Args:
-      device: of this process.
+        device: of this process.
 
     Returns:
-      Bytes: an accelerator's own, or this process's share of what the machine has free; None if it cannot be told.
+        Bytes: an accelerator's own, or this process's share of what the machine has free; None if it cannot be told.
 
-    Example:
-      >>> available_bytes(jax.local_devices()[0]) != 0
-      True
+    Examples:
+        >>> available_bytes(jax.local_devices()[0]) != 0
+        True
     """
     stats = device.memory_stats()
     if stats and "bytes_limit" in stats:
@@ -85,17 +85,17 @@ def runs_that_fit(needed: int, fixed: int, runs: int, available: int | None) -> 
     """How many of a program's runs fit into memory.
 
     Args:
-      needed: bytes of the whole program on one device.
-      fixed: bytes of these that do not grow with the runs, the data.
-      runs: of the program on one device.
-      available: bytes, or None if it cannot be told.
+        needed: bytes of the whole program on one device.
+        fixed: bytes of these that do not grow with the runs, the data.
+        runs: of the program on one device.
+        available: bytes, or None if it cannot be told.
 
     Returns:
-      ``runs`` if they fit, else fewer, but at least 1: a single run is tried whatever the estimate says.
+        ``runs`` if they fit, else fewer, but at least 1: a single run is tried whatever the estimate says.
 
-    Example:
-      >>> runs_that_fit(needed=100, fixed=20, runs=8, available=1000), runs_that_fit(100, 20, 8, available=75)
-      (8, 4)
+    Examples:
+        >>> runs_that_fit(needed=100, fixed=20, runs=8, available=1000), runs_that_fit(100, 20, 8, available=75)
+        (8, 4)
     """
     if available is None or needed * SAFETY <= available:
         return runs
@@ -107,15 +107,15 @@ def ensure_fits(programs: Sequence[tuple[Any, int]], fixed: int, runs: int, num_
     """Asks, for every way of running a group alike, whether its programs fit into memory on every host.
 
     Args:
-      programs: compiled, that run one after another, each with the bytes that a device holds beside its arguments and
-        that grow with the runs.
-      fixed: bytes that a device holds whatever the number of runs, the data.
-      runs: of the programs on one device.
-      num_runs: of the group, those that fill it up left out.
-      mesh: over which the runs are spread.
+        programs: compiled, that run one after another, each with the bytes that a device holds beside its arguments and
+            that grow with the runs.
+        fixed: bytes that a device holds whatever the number of runs, the data.
+        runs: of the programs on one device.
+        num_runs: of the group, those that fill it up left out.
+        mesh: over which the runs are spread.
 
     Raises:
-      TooLarge: on every host, if they do not.
+        TooLarge: on every host, if they do not.
     """
     needed = max(needed_bytes(program) + beside for program, beside in programs)
     available = available_bytes(mesh.local_mesh.devices.flat[0])
@@ -132,14 +132,14 @@ def agreed_runs(answer: TooLarge, number: int) -> int:
     """How many runs of a group fit on every host.
 
     Args:
-      answer: of this process.
-      number: of the group.
+        answer: of this process.
+        number: of the group.
 
     Returns:
-      The fewest of all.
+        The fewest of all.
 
     Raises:
-      ValueError: if this process alone is out of memory, while others go on.
+        ValueError: if this process alone is out of memory, while others go on.
     """
     if not hosts.meet(f"too large {number}"):
         raise ValueError(
@@ -154,11 +154,11 @@ def halving_when_out_of_memory(runs: int) -> Iterator[None]:
     """Turns an accelerator's "out of memory" inside a ``with`` block into an answer.
 
     Args:
-      runs: that the program advances.
+        runs: that the program advances.
 
     Raises:
-      TooLarge: asking for half of them.
-      ValueError: if a single run was too large.
+        TooLarge: asking for half of them.
+        ValueError: if a single run was too large.
     """
     try:
         yield

@@ -20,15 +20,15 @@ def resolve_sharing(runs_axis: str, platform: str | None = None) -> Sharing:
     side by side.
 
     Args:
-      runs_axis: ``auto``, ``map`` or ``vmap``.
-      platform: ``cpu``, ``gpu`` or ``tpu``; JAX's default backend if None.
+        runs_axis: ``auto``, ``map`` or ``vmap``.
+        platform: ``cpu``, ``gpu`` or ``tpu``; JAX's default backend if None.
 
     Returns:
-      ``map`` or ``vmap``.
+        ``map`` or ``vmap``.
 
-    Example:
-      >>> resolve_sharing("auto", "cpu"), resolve_sharing("auto", "tpu")
-      ('map', 'vmap')
+    Examples:
+        >>> resolve_sharing("auto", "cpu"), resolve_sharing("auto", "tpu")
+        ('map', 'vmap')
     """
     if runs_axis == "auto":
         return "map" if (platform or jax.default_backend()) == "cpu" else "vmap"
@@ -43,19 +43,19 @@ def make_mesh(num_runs: int, max_devices: int = 0, batch_devices: int = 1) -> Me
     """The mesh over which a group's runs are spread.
 
     Args:
-      num_runs: runs in the group; no more devices than runs are used along the first axis.
-      max_devices: at most so many devices along the first axis; 0 for all there are.
-      batch_devices: devices along the second axis: among them each run divides its batches.
+        num_runs: runs in the group; no more devices than runs are used along the first axis.
+        max_devices: at most so many devices along the first axis; 0 for all there are.
+        batch_devices: devices along the second axis: among them each run divides its batches.
 
     Returns:
-      A mesh with the axes ``runs`` and ``batch``.
+        A mesh with the axes ``runs`` and ``batch``.
 
     Raises:
-      ValueError: if more devices are asked for than there are.
+        ValueError: if more devices are asked for than there are.
 
-    Example:
-      >>> dict(make_mesh(num_runs=1).shape)
-      {'runs': 1, 'batch': 1}
+    Examples:
+        >>> dict(make_mesh(num_runs=1).shape)
+        {'runs': 1, 'batch': 1}
     """
     devices = jax.devices()
     if max_devices > len(devices):
@@ -85,20 +85,20 @@ def resolve_batch_devices(batch_devices: int, num_runs: int, batch_size: int, ma
     """Among how many devices each run divides its batches.
 
     Args:
-      batch_devices: as asked for, or 0 to use the devices that runs leave free, as long as each has work to do.
-      num_runs: runs in the group.
-      batch_size: samples a step.
-      max_devices: at most so many devices along the axis of runs; 0 for all there are.
+        batch_devices: as asked for, or 0 to use the devices that runs leave free, as long as each has work to do.
+        num_runs: runs in the group.
+        batch_size: samples a step.
+        max_devices: at most so many devices along the axis of runs; 0 for all there are.
 
     Returns:
-      A divisor of the batch size.
+        A divisor of the batch size.
 
     Raises:
-      ValueError: if what is asked for does not divide the batch size.
+        ValueError: if what is asked for does not divide the batch size.
 
-    Example:
-      >>> resolve_batch_devices(2, num_runs=1, batch_size=32)
-      2
+    Examples:
+        >>> resolve_batch_devices(2, num_runs=1, batch_size=32)
+        2
     """
     if batch_devices:
         if batch_size % batch_devices:
@@ -118,18 +118,18 @@ def stack_runs(mesh: Mesh, hypers: list[Hyper], seeds: list[int], size: int = 0)
     The last run is repeated until the runs divide evenly among the devices; drop what comes back for the copies.
 
     Args:
-      mesh: of ``make_mesh``.
-      hypers: of each run.
-      seeds: of each run.
-      size: runs to fill up to at least.
+        mesh: of ``make_mesh``.
+        hypers: of each run.
+        seeds: of each run.
+        size: runs to fill up to at least.
 
     Returns:
-      Both with a leading runs axis.
+        Both with a leading runs axis.
 
-    Example:
-      >>> hyper, seeds = stack_runs(make_mesh(2, 1), [Hyper(learning_rate=0.1), Hyper(learning_rate=0.5)], [0, 0])
-      >>> hyper.learning_rate.tolist(), seeds.tolist()
-      ([0.10000000149011612, 0.5], [0, 0])
+    Examples:
+        >>> hyper, seeds = stack_runs(make_mesh(2, 1), [Hyper(learning_rate=0.1), Hyper(learning_rate=0.5)], [0, 0])
+        >>> hyper.learning_rate.tolist(), seeds.tolist()
+        ([0.10000000149011612, 0.5], [0, 0])
     """
     stacked = jax.tree.map(lambda *values: np.array(values, np.float32), *hypers)
     return spread_runs(mesh, (stacked, np.array(seeds, np.int32)), size)
@@ -139,16 +139,16 @@ def spread_runs(mesh: Mesh, runs: Any, size: int = 0) -> Any:
     """Puts a pytree with a leading runs axis on the mesh's devices, the last run repeated until it divides evenly.
 
     Args:
-      mesh: of ``make_mesh``.
-      runs: arrays [runs, ...].
-      size: runs to fill up to at least.
+        mesh: of ``make_mesh``.
+        runs: arrays [runs, ...].
+        size: runs to fill up to at least.
 
     Returns:
-      The same, with as many runs as fill the mesh.
+        The same, with as many runs as fill the mesh.
 
-    Example:
-      >>> spread_runs(make_mesh(2, 1), np.arange(2)).tolist()
-      [0, 1]
+    Examples:
+        >>> spread_runs(make_mesh(2, 1), np.arange(2)).tolist()
+        [0, 1]
     """
 
     def fill(leaf: Any) -> np.ndarray:
@@ -163,10 +163,10 @@ def replicate(mesh: Mesh, inputs: RunInputs) -> RunInputs:
     """Puts the data on every device of a mesh, once.
 
     Args:
-      mesh: of ``make_mesh``.
-      inputs: on any device.
+        mesh: of ``make_mesh``.
+        inputs: on any device.
 
     Returns:
-      The same arrays.
+        The same arrays.
     """
     return place(mesh, PartitionSpec(), inputs)

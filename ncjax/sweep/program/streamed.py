@@ -42,19 +42,19 @@ class StreamedGroup(CompiledGroup):
         """Takes what `CompiledGroup` takes, the data without its train images, and where these come from.
 
         Args:
-          spec: what to compile for.
-          mesh: over which the runs are spread.
-          hyper: on the mesh, with a leading runs axis.
-          seeds: likewise.
-          state: likewise.
-          inputs: the data, on every device, without the train images.
-          num_runs: of the group, those that fill it up left out.
-          train: the train split on the host.
-          options: in what portions it is read.
-          total_steps: of a run.
+            spec: what to compile for.
+            mesh: over which the runs are spread.
+            hyper: on the mesh, with a leading runs axis.
+            seeds: likewise.
+            state: likewise.
+            inputs: the data, on every device, without the train images.
+            num_runs: of the group, those that fill it up left out.
+            train: the train split on the host.
+            options: in what portions it is read.
+            total_steps: of a run.
 
         Raises:
-          TooLarge: if the programs would not fit into memory.
+            TooLarge: if the programs would not fit into memory.
         """
         self._split, self._threads = train, options.threads
         batch_size, all_seeds = spec.train.batch_size, np.asarray(hosts.gather(seeds))

@@ -19,11 +19,11 @@ def group_checkpoints(workdir: Path, number: int) -> Path:
     """The directory of a group's checkpoints.
 
     Args:
-      workdir: of the sweep.
-      number: of the group.
+        workdir: of the sweep.
+        number: of the group.
 
     Returns:
-      A path.
+        A path.
     """
     return workdir / "checkpoints" / f"group_{number:03d}"
 
@@ -88,14 +88,14 @@ class GroupCheckpoints:
         A damaged one is removed once an older one has been read.
 
         Args:
-          like: a pytree of arrays (or their shapes) of the same structure, with any number of runs.
-          num_runs: that the checkpoints hold.
+            like: a pytree of arrays (or their shapes) of the same structure, with any number of runs.
+            num_runs: that the checkpoints hold.
 
         Returns:
-          The step, the state with ``num_runs`` runs as NumPy arrays, and what was damaged, in words, or None.
+            The step, the state with ``num_runs`` runs as NumPy arrays, and what was damaged, in words, or None.
 
         Raises:
-          ValueError: if none can be read.
+            ValueError: if none can be read.
         """
         damaged: list[int] = []
         reason: Exception | None = None

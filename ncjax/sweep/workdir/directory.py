@@ -28,18 +28,18 @@ def check_workdir(config: ml_collections.ConfigDict, workdir: StrPath) -> None:
     that the workdir's config lacks, since it is newer, was at its default there.
 
     Args:
-      config: of the sweep to run.
-      workdir: where it is to run.
+        config: of the sweep to run.
+        workdir: where it is to run.
 
     Raises:
-      ValueError: naming the first key whose difference is not an extension.
+        ValueError: naming the first key whose difference is not an extension.
 
-    Example:
-      >>> import tempfile
-      >>> workdir = Path(tempfile.mkdtemp())
-      >>> (workdir / "config.json").write_text('{"seed": 1}')
-      11
-      >>> check_workdir(ml_collections.ConfigDict({"seed": 1}), workdir)
+    Examples:
+        >>> import tempfile
+        >>> workdir = Path(tempfile.mkdtemp())
+        >>> (workdir / "config.json").write_text('{"seed": 1}')
+        11
+        >>> check_workdir(ml_collections.ConfigDict({"seed": 1}), workdir)
     """
     workdir = Path(workdir)
     path = workdir / "config.json"
@@ -106,11 +106,11 @@ def locked(workdir: Path, wait: bool = False) -> Iterator[None]:
     What is written in the lock's file stays there where the block has no end: see ``was_cut_off``.
 
     Args:
-      workdir: of the sweep.
-      wait: until it is free.
+        workdir: of the sweep.
+        wait: until it is free.
 
     Raises:
-      ValueError: if another process has it.
+        ValueError: if another process has it.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     with (workdir / ".lock").open("a") as file:
@@ -135,18 +135,18 @@ def was_cut_off(workdir: StrPath) -> bool:
     """Whether the last process that had a workdir to itself neither finished nor stopped: it or its machine crashed.
 
     Args:
-      workdir: of the sweep.
+        workdir: of the sweep.
 
     Returns:
-      Whether it was so; not while a process is running there.
+        Whether it was so; not while a process is running there.
 
-    Example:
-      >>> import tempfile
-      >>> workdir = Path(tempfile.mkdtemp())
-      >>> with locked(workdir):
-      ...     during = was_cut_off(workdir)
-      >>> during, was_cut_off(workdir)
-      (False, False)
+    Examples:
+        >>> import tempfile
+        >>> workdir = Path(tempfile.mkdtemp())
+        >>> with locked(workdir):
+        ...     during = was_cut_off(workdir)
+        >>> during, was_cut_off(workdir)
+        (False, False)
     """
     lock = Path(workdir) / ".lock"
     return lock.is_file() and lock.stat().st_size > 0 and not is_running(workdir)
@@ -166,19 +166,19 @@ def is_running(workdir: StrPath) -> bool:
     """Whether a process is running a sweep in a workdir.
 
     Args:
-      workdir: of the sweep.
+        workdir: of the sweep.
 
     Returns:
-      Whether its lock is held.
+        Whether its lock is held.
 
-    Example:
-      >>> import tempfile
-      >>> workdir = Path(tempfile.mkdtemp())
-      >>> with locked(workdir):
-      ...     is_running(workdir)
-      True
-      >>> is_running(workdir)
-      False
+    Examples:
+        >>> import tempfile
+        >>> workdir = Path(tempfile.mkdtemp())
+        >>> with locked(workdir):
+        ...     is_running(workdir)
+        True
+        >>> is_running(workdir)
+        False
     """
     try:
         with (Path(workdir) / ".lock").open() as file:
@@ -196,13 +196,13 @@ def claim_workdir(config: ml_collections.ConfigDict, workdir: StrPath, dataset: 
     Where the sweep has begun before, its first environment stays and another one is added to ``resumed_in``.
 
     Args:
-      config: of the sweep.
-      workdir: a directory that is there.
-      dataset: that the sweep trains on.
-      ledger: of its runs.
+        config: of the sweep.
+        workdir: a directory that is there.
+        dataset: that the sweep trains on.
+        ledger: of its runs.
 
     Raises:
-      ValueError: if the sweep began on other data.
+        ValueError: if the sweep began on other data.
     """
     workdir = Path(workdir)
     description = describe_data(dataset)
@@ -230,12 +230,12 @@ def add_to_summary(workdir: Path, costs: dict[str, float], facts: dict[str, int]
     """Adds what a call of a sweep cost to what earlier calls did, in ``summary.json``.
 
     Args:
-      workdir: of the sweep.
-      costs: amounts that add up over calls.
-      facts: of the sweep as it is now; ``peak_memory_bytes`` keeps its largest value.
+        workdir: of the sweep.
+        costs: amounts that add up over calls.
+        facts: of the sweep as it is now; ``peak_memory_bytes`` keeps its largest value.
 
     Returns:
-      What the file holds now.
+        What the file holds now.
     """
     path = workdir / "summary.json"
     before = _own(path, dict.fromkeys(("peak_memory_bytes", *costs), 0.0)) if path.is_file() else {}
@@ -250,10 +250,10 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
     """What ``data.json`` says of a data set.
 
     Args:
-      dataset: that a sweep trains on.
+        dataset: that a sweep trains on.
 
     Returns:
-      Its name, checksum, sizes, classes and pixel statistics.
+        Its name, checksum, sizes, classes and pixel statistics.
     """
     splits = {"train": dataset.train, "test": dataset.test, "target": dataset.target}
     return {

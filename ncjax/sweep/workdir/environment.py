@@ -23,11 +23,11 @@ def environment() -> dict[str, Any]:
     """Versions, devices and the commit of the code.
 
     Returns:
-      A dict that JSON can hold.
+        A dict that JSON can hold.
 
-    Example:
-      >>> sorted(environment())
-      ['command', 'cpu_cores', 'devices', 'git_commit', 'platform', 'python', 'versions']
+    Examples:
+        >>> sorted(environment())
+        ['command', 'cpu_cores', 'devices', 'git_commit', 'platform', 'python', 'versions']
     """
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -43,9 +43,9 @@ def environment() -> dict[str, Any]:
 def peak_memory_bytes() -> int:
     """The most memory that this process has held at once, in bytes.
 
-    Example:
-      >>> peak_memory_bytes() > 1_000_000
-      True
+    Examples:
+        >>> peak_memory_bytes() > 1_000_000
+        True
     """
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
@@ -54,9 +54,9 @@ def peak_memory_bytes() -> int:
 def device_memory_bytes() -> int:
     """The memory of one device in bytes; on a CPU, the machine's.
 
-    Example:
-      >>> device_memory_bytes() > 1_000_000
-      True
+    Examples:
+        >>> device_memory_bytes() > 1_000_000
+        True
     """
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
@@ -69,8 +69,8 @@ class Compilations:
     """How many programs XLA compiled, and for how long in all.
 
     Attributes:
-      count: programs.
-      seconds: their compilation time together.
+        count: programs.
+        seconds: their compilation time together.
     """
 
     count: int = 0
@@ -82,14 +82,14 @@ def count_compilations() -> Iterator[Compilations]:
     """Counts the programs that XLA compiles inside a ``with`` block.
 
     Yields:
-      The count, complete when the block ends.
+        The count, complete when the block ends.
 
-    Example:
-      >>> import jax.numpy as jnp
-      >>> with count_compilations() as compilations:
-      ...     _ = jax.jit(lambda x: x * 2 + 1)(jnp.float32(1.0))
-      >>> compilations.count >= 1
-      True
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> with count_compilations() as compilations:
+        ...     _ = jax.jit(lambda x: x * 2 + 1)(jnp.float32(1.0))
+        >>> compilations.count >= 1
+        True
     """
     compilations = Compilations()
 

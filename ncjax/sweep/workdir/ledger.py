@@ -20,9 +20,9 @@ class Members:
     """The runs that advance together, whose state lies in ``checkpoints/group_<number>``.
 
     Attributes:
-      runs: their numbers.
-      size: runs that their program is compiled for, at least as many; the last run fills the rest. Groups of one size
-        share a program.
+        runs: their numbers.
+        size: runs that their program is compiled for, at least as many; the last run fills the rest. Groups of one size
+            share a program.
     """
 
     runs: tuple[int, ...]
@@ -34,9 +34,9 @@ class Ledger:
     """Runs, groups and epochs of measuring; what is there stays when a sweep is extended.
 
     Attributes:
-      epochs: at which runs are measured, ascending from 0.
-      runs: hyper-parameters of each run, as in the results table; the position is the run's number there.
-      groups: by number.
+        epochs: at which runs are measured, ascending from 0.
+        runs: hyper-parameters of each run, as in the results table; the position is the run's number there.
+        groups: by number.
     """
 
     epochs: tuple[float, ...]
@@ -47,10 +47,10 @@ class Ledger:
         """The runs of a grid by their numbers here.
 
         Args:
-          runs: of a grid that this ledger knows.
+            runs: of a grid that this ledger knows.
 
         Returns:
-          Runs whose ``index`` is their number.
+            Runs whose ``index`` is their number.
         """
         numbers = {_identity(settings): number for number, settings in enumerate(self.runs)}
         placed = {numbers[_identity(run.columns())]: run for run in runs}
@@ -59,9 +59,9 @@ class Ledger:
     def varying(self) -> frozenset[str]:
         """Names of the settings in which runs differ.
 
-        Example:
-          >>> sorted(Ledger((0.0,), ({"l2": 0.0, "seed": 0}, {"l2": 0.0, "seed": 1}), {}).varying())
-          ['seed']
+        Examples:
+            >>> sorted(Ledger((0.0,), ({"l2": 0.0, "seed": 0}, {"l2": 0.0, "seed": 1}), {}).varying())
+            ['seed']
         """
         names = {name for settings in self.runs for name in settings}
         values = {name: {json.dumps(settings.get(name)) for settings in self.runs} for name in names}
@@ -71,11 +71,11 @@ class Ledger:
         """The same with one group divided into equal parts.
 
         Args:
-          number: of the group.
-          limit: most runs in a part.
+            number: of the group.
+            limit: most runs in a part.
 
         Returns:
-          The new ledger, and the numbers of the parts, new ones.
+            The new ledger, and the numbers of the parts, new ones.
         """
         rest = {other: members for other, members in self.groups.items() if other != number}
         first = max(self.groups) + 1
@@ -93,23 +93,23 @@ def extend_ledger(ledger: Ledger | None, plan: SweepPlan, limit: int = 0) -> Led
     """Enters the runs of a plan that a ledger lacks, and the epochs beyond its end.
 
     Args:
-      ledger: of the workdir, or None if the sweep is new.
-      plan: of the sweep; all runs of the ledger are among its runs.
-      limit: most runs in one new group; 0 for no limit.
+        ledger: of the workdir, or None if the sweep is new.
+        plan: of the sweep; all runs of the ledger are among its runs.
+        limit: most runs in one new group; 0 for no limit.
 
     Returns:
-      The ledger with what it held unchanged, and with new runs in groups of their own.
+        The ledger with what it held unchanged, and with new runs in groups of their own.
 
     Raises:
-      ValueError: if the ledger holds a run that the plan lacks.
+        ValueError: if the ledger holds a run that the plan lacks.
 
-    Example:
-      >>> from ncjax.sweep import default_config, read_config
-      >>> config = default_config()
-      >>> ledger = extend_ledger(None, read_config(config))
-      >>> config.sweep.seed = (1, 0)
-      >>> extend_ledger(ledger, read_config(config)).groups
-      {0: Members(runs=(0,), size=1), 1: Members(runs=(1,), size=1)}
+    Examples:
+        >>> from ncjax.sweep import default_config, read_config
+        >>> config = default_config()
+        >>> ledger = extend_ledger(None, read_config(config))
+        >>> config.sweep.seed = (1, 0)
+        >>> extend_ledger(ledger, read_config(config)).groups
+        {0: Members(runs=(0,), size=1), 1: Members(runs=(1,), size=1)}
     """
     planned = checkpoint_epochs(plan.epochs, plan.checkpoints, plan.first_epoch)
     ledger = ledger or Ledger(planned, (), {})
@@ -138,13 +138,13 @@ def read_ledger(workdir: StrPath) -> Ledger | None:
     """Reads a workdir's ledger.
 
     Args:
-      workdir: of a sweep.
+        workdir: of a sweep.
 
     Returns:
-      The ledger, or None if there is none.
+        The ledger, or None if there is none.
 
     Raises:
-      ValueError: if it is not a ledger.
+        ValueError: if it is not a ledger.
     """
     path = Path(workdir) / FILE_NAME
     if not path.is_file():
@@ -160,13 +160,13 @@ def from_json(content: dict[str, Any]) -> Ledger:
     """A ledger from what its file holds, every part of which is checked.
 
     Args:
-      content: of ``dataclasses.asdict``, as it comes back from JSON.
+        content: of ``dataclasses.asdict``, as it comes back from JSON.
 
     Returns:
-      The ledger.
+        The ledger.
 
     Raises:
-      ValueError: if it is none.
+        ValueError: if it is none.
     """
     epochs, runs, found = (content.get(name) for name in ("epochs", "runs", "groups"))
     if not isinstance(epochs, list) or not epochs or not all(isinstance(each, int | float) for each in epochs):
@@ -190,8 +190,8 @@ def write_ledger(workdir: Path, ledger: Ledger) -> None:
     """Writes a workdir's ledger in one step.
 
     Args:
-      workdir: a directory that is there.
-      ledger: to write.
+        workdir: a directory that is there.
+        ledger: to write.
     """
     write_json(workdir / FILE_NAME, dataclasses.asdict(ledger))
 

@@ -20,11 +20,11 @@ class Network:
     """A network and the images that it takes.
 
     Attributes:
-      model: what ``ncjax.models.build`` takes.
-      num_classes: that it tells apart.
-      image_shape: of one image, [height, width, channels].
-      input_mean: of each channel, of pixels in [0, 1]; images are normalised by it.
-      input_std: likewise.
+        model: what ``ncjax.models.build`` takes.
+        num_classes: that it tells apart.
+        image_shape: of one image, [height, width, channels].
+        input_mean: of each channel, of pixels in [0, 1]; images are normalised by it.
+        input_std: likewise.
     """
 
     model: ModelSpec
@@ -48,11 +48,11 @@ def network_for(model: ModelSpec, dataset: Dataset) -> Network:
     """A network that is trained on a data set.
 
     Args:
-      model: its options.
-      dataset: to train on.
+        model: its options.
+        dataset: to train on.
 
     Returns:
-      What it needs beside its weights.
+        What it needs beside its weights.
     """
     height, width, channels = dataset.train.images.shape[1:]
     statistics = tuple(dataset.mean.tolist()), tuple(dataset.std.tolist())
@@ -63,8 +63,8 @@ def write_network(directory: Path, network: Network) -> None:
     """Writes ``network.json``, unless it is there already; a damaged one is replaced.
 
     Args:
-      directory: of the checkpoints.
-      network: of the runs whose states they hold.
+        directory: of the checkpoints.
+        network: of the runs whose states they hold.
     """
     there = None
     with contextlib.suppress(ValueError):
@@ -77,21 +77,21 @@ def read_network(directory: Path) -> Network | None:
     """Reads ``network.json``.
 
     Args:
-      directory: of the checkpoints.
+        directory: of the checkpoints.
 
     Returns:
-      What it says; None if it is not there, as in workdirs of earlier versions.
+        What it says; None if it is not there, as in workdirs of earlier versions.
 
     Raises:
-      ValueError: if it is no such file.
+        ValueError: if it is no such file.
 
-    Example:
-      >>> import tempfile
-      >>> directory = Path(tempfile.mkdtemp())
-      >>> network = Network(ModelSpec("mlp", widths=(6,)), 3, (4, 4, 1), (0.5,), (0.25,))
-      >>> write_network(directory, network)
-      >>> read_network(directory) == network
-      True
+    Examples:
+        >>> import tempfile
+        >>> directory = Path(tempfile.mkdtemp())
+        >>> network = Network(ModelSpec("mlp", widths=(6,)), 3, (4, 4, 1), (0.5,), (0.25,))
+        >>> write_network(directory, network)
+        >>> read_network(directory) == network
+        True
     """
     path = directory / FILE_NAME
     if not path.is_file():
