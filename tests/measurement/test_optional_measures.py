@@ -14,7 +14,7 @@ from ncjax.training import Hyper, init_run, sample_losses
 
 OPTIONS = MeasureSpec(
     chunk=4, complexity_probes=0, target_classes=2, flatness_samples=6, hessian_probes=4, sam_radius=0.1,
-    first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, fine_classes=3,
+    first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, directional=True, fine_classes=3,
 )  # fmt: skip
 PREFIXES = ("estimate/", "fine/")
 NAMES = {
@@ -22,6 +22,8 @@ NAMES = {
     *("train/first_layer_slope", "train/first_layer_bound", "train/poincare_lower_bound"),
     *(f"{split}/{name}" for split in ("train", "test") for name in ("nearest_mean_bound", "complexity_bound")),
     *("train/chain_slack", "test/chain_slack"),
+    *(f"{split}/directional_cdnv" for split in ("train", "test", "target")),
+    *("train/classifier_certificate", "test/classifier_certificate"),
 }
 
 
@@ -58,6 +60,15 @@ def test_what_is_off_is_not_there_and_what_is_on_is_finite(row, small_spec, smal
     optional = row.keys() - off.keys()
     assert {name for name in optional if not name.startswith(PREFIXES)} == NAMES
     assert all(np.isfinite(row[name]) for name in optional)
+
+
+def test_directional_collapse_and_the_certificate_are_those_of_the_embedding(row, small_spec, inputs, state):
+    images, labels = inputs.train_images, inputs.train_labels
+    features = measurement.outputs_of(small_spec, state, inputs, images)["embedding"]
+    np.testing.assert_allclose(row["train/directional_cdnv"], metrics.directional_cdnv(features, labels, 3), rtol=1e-4)
+    weights = models.classifier_weights(state.variables)
+    certificate = metrics.classifier_certificate(features, labels, 3, *weights)
+    np.testing.assert_allclose(row["train/classifier_certificate"], certificate.bound, rtol=1e-4)
 
 
 def test_flatness_is_that_of_the_mean_loss_on_the_sample(row, small_spec, inputs, state):

@@ -11,11 +11,12 @@ collect_ignore = ["my_plugins.py"]
 
 @pytest.fixture(scope="package", autouse=True)
 def taken_back():
-    before = list(claims.CLAIMS), dict(transfer.HEADS)
+    before = list(claims.CLAIMS), dict(transfer.HEADS), dict(measurement.MEASURES)
     yield
     claims.CLAIMS[:] = before[0]
     transfer.HEADS.clear()
     transfer.HEADS.update(before[1])
     measurement.MEASURES.clear()
+    measurement.MEASURES.update(before[2])
     columns._ADDED.clear()
     columns._patterns.cache_clear()
