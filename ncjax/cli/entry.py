@@ -145,7 +145,9 @@ def _guarded(call: Callable[[], Any]) -> Any:
         ours = isinstance(error, flags.Error) or raised_by(error, "ml_collections")
         if not ours and raised_by(error, "site-packages"):
             raise
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        from ncjax.cli.help import as_called
+
+        print(as_called("error: " + " ".join(str(error).split())), file=sys.stderr)
         sys.exit(BAD_INPUT)
     except KeyboardInterrupt:
         print("stopped: SIGINT", file=sys.stderr)

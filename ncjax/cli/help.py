@@ -15,7 +15,6 @@ def help_text() -> str:
     Returns:
         Text for a terminal.
     """
-    command = sys.argv[0] if sys.argv[0].startswith("ncjax ") else ""
     by_module = flags.FLAGS.flags_by_module_dict()
     own = {name: given for name, given in by_module.items() if name.split(".")[0] in _PACKAGES}
     lines = [*_about(own), "", "Flags:"]
@@ -25,8 +24,23 @@ def help_text() -> str:
     if "config" in flags.FLAGS:
         lines += ["", "Options of the config, each a flag --config.KEY=VALUE; --config.sweep.AXIS='(A, B)' sweeps one:"]
         lines += _options()
-    text = "\n".join(lines)
-    for name in _NAMES if command else ():
+    return as_called("\n".join(lines))
+
+
+def as_called(text: str) -> str:
+    """Text with its commands written as this one was called: ``ncjax NAME``, or ``python -m experiments.NAME``.
+
+    Args:
+        text: With commands of the second kind.
+
+    Returns:
+        The text.
+
+    Examples:
+        >>> as_called("next: python -m experiments.report")
+        'next: python -m experiments.report'
+    """
+    for name in _NAMES if sys.argv[0].startswith("ncjax ") else ():
         text = text.replace(f"python -m experiments.{name}", f"ncjax {name.replace('_', '-')}")
     return text
 

@@ -27,6 +27,7 @@ from absl import flags
 
 from ncjax.cli import entry as launch
 from ncjax.cli.config_flag import asked_config, define_config
+from ncjax.cli.help import as_called
 
 CONFIG = define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory or URL (gs://, s3://) for results.", **launch.SHARED)
@@ -63,7 +64,7 @@ def main() -> None:
     print(call_in_words(summary))
     name = str(WORKDIR.value).rstrip("/") or "/"
     print(f"results: {name}/results.jsonl ({summary['rows']} rows)")
-    print(f"next: python -m experiments.report --workdir={shlex.quote(name)}")
+    print(as_called(f"next: python -m experiments.report --workdir={shlex.quote(name)}"))
 
 
 def _workdir() -> contextlib.AbstractContextManager[Path]:

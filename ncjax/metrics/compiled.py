@@ -214,13 +214,26 @@ def _option(value: Any) -> Any:
 
 
 def _traceable(name: str, value: Any) -> Any:
-    """An array of JAX in the place of another library's. Labels stay what they are: JAX may have no type so wide."""
+    """An array of JAX in the place of another library's."""
     if isinstance(value, Mapping):
         return {inner: _traceable(f"{name}[{inner!r}]", tap) for inner, tap in value.items()}
     is_tree = value is not None and not jax.tree_util.all_leaves([value])
-    if name.endswith("labels") or is_tree or isinstance(value, jax.Array | bool | int | float):
+    if name.endswith("labels") and not is_tree:
+        return _on_the_host(name, value)
+    if is_tree or isinstance(value, jax.Array | bool | int | float):
         return value
     return as_array(name, value)
+
+
+def _on_the_host(name: str, labels: Any) -> Any:
+    """Labels of another library as an array of NumPy: JAX may have no type so wide."""
+    if isinstance(labels, jax.Array | np.ndarray | np.generic) or not hasattr(labels, "__array__"):
+        return labels
+    try:
+        return np.asarray(labels)
+    except Exception:
+        # A tensor on another device, say: this says what to write.
+        return as_array(name, labels)
 
 
 def _check_labels(given: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ncjax.cli.command import COMMANDS, usage
+from ncjax.cli.help import as_called
 
 pytestmark = pytest.mark.structure
 
@@ -44,3 +45,11 @@ def test_help_lists_every_option_of_a_config():
     assert done.stdout.startswith("Trains, measures and transfers a grid of runs.\n\nncjax sweep --config=")
     for key, about in OPTIONS.items():
         assert about.doc.split()[0] in lines[lines.index(f"  {key}") + 1]
+
+
+def test_a_message_names_commands_as_the_program_was_called(monkeypatch):
+    message = "next: python -m experiments.few_shot --workdir=a"
+    monkeypatch.setattr("sys.argv", ["ncjax sweep"])
+    assert as_called(message) == "next: ncjax few-shot --workdir=a"
+    monkeypatch.setattr("sys.argv", ["experiments/sweep.py"])
+    assert as_called(message) == message

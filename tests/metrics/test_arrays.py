@@ -115,3 +115,29 @@ def test_what_is_no_number_of_classes_gets_one_line(number, message):
 def test_a_traced_number_of_classes_is_named():
     with pytest.raises(ValueError, match="num_classes fixes shapes and must be known while tracing"):
         jax.jit(lambda number: metrics.class_stats(ROWS, LABELS, number))(2)
+
+
+class Foreign:
+    """An array of another library: NumPy can read it, and its attributes are methods, as PyTorch's are."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+    def size(self):
+        return self.values.shape
+
+
+def test_features_and_labels_of_another_library_are_read():
+    features, labels = np.eye(4, dtype=np.float32), np.arange(4) % 2
+    value = metrics.directional_cdnv(Foreign(features), Foreign(labels), num_classes=2)
+    assert float(value) == float(metrics.directional_cdnv(features, labels, num_classes=2))
+    stats = metrics.class_stats(Foreign(features), Foreign(labels), num_classes=2)
+    assert stats.counts.tolist() == [2, 2]
+
+
+def test_labels_that_cannot_be_read_are_named():
+    with pytest.raises(ValueError, match=r"labels cannot be read as an array, got Tensor: pass `labels\.detach"):
+        metrics.class_stats(np.eye(4, dtype=np.float32), ATTACHED, num_classes=2)
