@@ -30,7 +30,8 @@ class Tensor:
         raise self.problem
 
 
-ATTACHED = Tensor(RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."))
+GRADIENT = "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+ATTACHED: Any = Tensor(RuntimeError(GRADIENT))
 HALF = Tensor(TypeError("Got unsupported ScalarType BFloat16"))
 
 
@@ -132,9 +133,10 @@ class Foreign:
 
 def test_features_and_labels_of_another_library_are_read():
     features, labels = np.eye(4, dtype=np.float32), np.arange(4) % 2
-    value = metrics.directional_cdnv(Foreign(features), Foreign(labels), num_classes=2)
+    foreign: list[Any] = [Foreign(features), Foreign(labels)]
+    value = metrics.directional_cdnv(*foreign, num_classes=2)
     assert float(value) == float(metrics.directional_cdnv(features, labels, num_classes=2))
-    stats = metrics.class_stats(Foreign(features), Foreign(labels), num_classes=2)
+    stats = metrics.class_stats(*foreign, num_classes=2)
     assert stats.counts.tolist() == [2, 2]
 
 
