@@ -68,15 +68,24 @@ def vci(m: Moments) -> float:
 
 
 def vci_deep(m: Moments) -> float:
-    """Without the difference: mean of x/(1 + x), x the eigenvalues of the relative Schur complement."""
-    _, s, vt = np.linalg.svd(m.centred, full_matrices=True)
-    inside, outside = vt[: m.rank], vt[m.rank :]
-    schur = inside @ m.within @ inside.T
+    """Without the difference: mean of x/(1 + x), x the eigenvalues of the relative Schur complement.
+
+    Directions that the means do not reach count as not collapsed. The index does not change when features are scaled,
+    and features that never vary change nothing.
+    """
+    variances = np.diag(m.within) + (m.centred**2).mean(axis=0)
+    scale = 1 / np.sqrt(variances[variances > 0])
+    centred = m.centred[:, variances > 0] * scale
+    within = m.within[variances > 0][:, variances > 0] * scale[:, None] * scale
+    _, s, vt = np.linalg.svd(centred, full_matrices=True)
+    reached = int((s[: m.rank] > 1e-13 * s[0]).sum())
+    inside, outside = vt[:reached], vt[reached:]
+    schur = inside @ within @ inside.T
     if len(outside):
-        cross = inside @ m.within @ outside.T
-        schur = schur - cross @ np.linalg.pinv(outside @ m.within @ outside.T, hermitian=True) @ cross.T
-    between = np.diag(s[: m.rank] ** 2) / len(m.classes)
-    return float(np.trace(schur @ np.linalg.inv(schur + between)) / m.rank)
+        cross = inside @ within @ outside.T
+        schur = schur - cross @ np.linalg.pinv(outside @ within @ outside.T, hermitian=True) @ cross.T
+    between = np.diag(s[:reached] ** 2) / len(m.classes)
+    return float((m.rank - reached + np.trace(schur @ np.linalg.inv(schur + between))) / m.rank)
 
 
 def equinorm(vectors: Matrix) -> float:

@@ -1,5 +1,7 @@
 """Variability collapse: how small the spread within classes is against the spread between them."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -23,10 +25,10 @@ from ncjax.metrics.class_means import (
 from ncjax.metrics.class_stats import ClassStats
 from ncjax.metrics.compensated import product_rounding
 from ncjax.metrics.compiled import compiled
-from ncjax.metrics.powers_of_two import scaled
+from ncjax.metrics.powers_of_two import exponent_of, power_of_two, scaled
 
 # A measure whose estimated error is a larger share of it than this is not a number.
-_TOLERANCE = 1e-2
+_TOLERANCE = 1e-3
 # Rounding in units of eps: of an entry of the scatter matrix relative to the root of the two variances that it belongs
 # to, and of an entry of a class mean relative to the standard deviation there (0.1 to 0.8 were measured over offsets up
 # to 1e4 and 10 to 3,000 samples a class). Sums of n random roundings grow like the root of n; blocks keep n below some
@@ -52,7 +54,7 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
         stats: Statistics with a scatter matrix.
 
     Returns:
-        A scalar without unit, right to 1e-2 of itself and mostly to 1e-6; zero at full collapse and where it cannot be
+        A scalar without unit, right to 1e-3 of itself and mostly to 1e-6; zero at full collapse and where it cannot be
         told from that. Not a number where it cannot be told so well, with fewer than two classes, or where all class
         means coincide.
 
@@ -74,7 +76,8 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
     forms = jnp.sum(products * basis.dual, axis=-1)
     # The C of the definition and the C of the pseudo-inverse cancel.
     weights = jnp.where(basis.kept, 1 / basis.scale**2, 0)
-    errors = _form_errors(basis, basis.dual, products, jnp.diag(covariance))
+    variances = jnp.diag(covariance)
+    errors = _form_errors(basis, basis.dual, products, variances) + _outside_errors(basis, products, variances)
     return between_only(stats, _resolved(basis, jnp.sum(forms * weights), jnp.sum(errors * weights)))
 
 
@@ -187,7 +190,7 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
         stats: Statistics with a scatter matrix.
 
     Returns:
-        A scalar without unit, from 0 to 1 and right to 1e-2 of itself; zero at full collapse and where it cannot be
+        A scalar without unit, from 0 to 1 and right to 1e-3 of itself; zero at full collapse and where it cannot be
         told from that. Not a number where it cannot be told so well, which is so where S_W has directions with less
         than some 1e-5 of its trace that go along with the class means'; with fewer than two classes; or where all
         class means coincide.
@@ -203,6 +206,7 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
         >>> f"{float(vci(class_stats(features, labels, num_classes=2))):.4f}"
         '0.2000'
     """
+    stats = _of_even_features(stats)
     covariance = within_covariance(stats)
     basis = mean_basis(stats)
     dtype = covariance.dtype
@@ -251,15 +255,37 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
     return between_only(stats, jnp.where(reached, _resolved(basis, value, jnp.sum(slopes * errors) / rank), jnp.nan))
 
 
+def _of_even_features(stats: ClassStats) -> ClassStats:
+    """Statistics of features that are scaled, each by a power of two, to about the same variance.
+
+    The index does not change when features are scaled, and powers of two cost no digit. Units of a network that are
+    hardly ever active have variances of 1e-8 of the others': unscaled, their directions lie below the rounding.
+    """
+    high, low = centred_means(stats)
+    variances = jnp.diag(within_covariance(stats)) + jnp.mean((high + low) ** 2, axis=0)
+    there = variances > 0
+    # Half the exponent, as variances are squares.
+    exponent = jnp.where(there, -(exponent_of(lax.stop_gradient(jnp.where(there, variances, 1))) // 2), 0)
+    scale = power_of_two(exponent, variances.dtype)
+    return dataclasses.replace(
+        stats,
+        means=stats.means * scale[None, :],
+        means_low=stats.means_low * scale[None, :],
+        scatter=None if stats.scatter is None else stats.scatter * scale[:, None] * scale[None, :],
+    )
+
+
 def _form_errors(
     basis: MeanBasis, vectors: Float[Array, "r d"], products: Float[Array, "r d"], variances: Float[Array, " d"]
 ) -> Float[Array, " r"]:
     """Estimated errors of the quadratic forms v^T S_W v, v dual to the directions of the class means.
 
-    Four roundings, each taken as random: of the entries of S_W, which is eps of the root of their two variances and so
-    eps sum_i v_i^2 S_ii in the form; of v, which the class means' own rounding e moves by e/s, in first and in second
-    order; and of the singular value s by which the form is divided. The means round by eps of the standard deviation
-    within classes, and their projection by `product_rounding` of the largest singular value.
+    Each rounding is taken as random. Entries of S_W round by eps of the root of their two variances, which makes eps
+    sum_i v_i^2 S_ii in the form. Class means round by e, eps of the standard deviation within classes, and their
+    projection by `product_rounding` of the length of the means' entries in that feature: features that are hardly ever
+    active round by their own size. Direction q then moves by e/s_q, s_q its singular value. Inside the span of the
+    means this moves v_r by (v_r e/s_q) v_q and no more, however small s_r is: the form by 2 (v_r e/s_q) v_r S_W v_q in
+    first order, and by (v_r e/s_q)^2 v_q S_W v_q in second.
 
     Args:
         basis: Basis of the class means.
@@ -269,18 +295,50 @@ def _form_errors(
     """
     eps = jnp.finfo(vectors.dtype).eps
     # Fourth powers of the features would leave the range of single precision: S_W is taken relative to its trace.
+    trace, lengths, of_means = _mean_rounding(basis, variances)
+    forms = highest_matmul(products / trace, vectors.T)
+    along = highest_matmul(vectors**2, of_means)
+    scatter = _SCATTER_ROUNDING * eps * highest_matmul(vectors**2, variances / trace)
+    inverse = jnp.where(basis.kept, 1 / lengths, 0) ** 2
+    first = 2 * jnp.sqrt(along * highest_matmul(forms**2, inverse))
+    second = along * jnp.sum(jnp.diag(forms) * inverse)
+    return trace * (scatter + first + second)
+
+
+def _outside_errors(
+    basis: MeanBasis, products: Float[Array, "r d"], variances: Float[Array, " d"]
+) -> Float[Array, " r"]:
+    """Estimated errors of the forms of `nc1` by what the rounding of the means adds outside their span.
+
+    There it moves v_r by e/s_r: the form by 2 v_r S_W e/s_r in first order, by e^T S_W e/s_r^2 in second. Where the
+    means span all directions in which the features vary there is no outside.
+
+    Args:
+        basis: Basis of the class means.
+        products: v^T S_W, v the dual directions.
+        variances: Diagonal of S_W.
+    """
+    trace, lengths, of_means = _mean_rounding(basis, variances)
+    forms = highest_matmul(products, basis.dual.T)
+    outside = (products - highest_matmul(forms, basis.rows)) / trace
+    # The diagonal of S_W between two projections on the outside.
+    left = variances - jnp.sum(basis.rows * (2 * products - highest_matmul(forms, basis.rows)), axis=0)
+    left = jnp.maximum(left, 0) / trace
+    first = 2 * jnp.sqrt(highest_matmul(outside**2, of_means)) / lengths
+    return trace * (first + jnp.sum(of_means * left) / lengths**2)
+
+
+def _mean_rounding(
+    basis: MeanBasis, variances: Float[Array, " d"]
+) -> tuple[Float[Array, ""], Float[Array, " r"], Float[Array, " d"]]:
+    """Trace of S_W and, relative to its root, singular values of the means and squared roundings of their features."""
+    eps = jnp.finfo(variances.dtype).eps
     trace = jnp.sum(variances)
     trace = jnp.where(trace > 0, trace, 1)
-    variances, products, lengths = variances / trace, products / trace, basis.scale / jnp.sqrt(trace)
-    longest = jnp.max(jnp.where(basis.kept, lengths, 0))
-    of_means = (_MEAN_ROUNDING * eps) ** 2 * variances + (product_rounding(vectors.dtype) * longest) ** 2
-    forms = jnp.sum(products * vectors, axis=-1)
-    squares = vectors**2
-    scatter = _SCATTER_ROUNDING * eps * highest_matmul(squares, variances)
-    first = 2 * jnp.sqrt(highest_matmul(products**2, of_means)) / lengths
-    second = jnp.sum(of_means * variances) / lengths**2
-    scale = 2 * jnp.abs(forms) * jnp.sqrt(highest_matmul(squares, of_means)) / lengths
-    return trace * (scatter + first + second + scale)
+    lengths = basis.scale / jnp.sqrt(trace)
+    columns = jnp.sum(jnp.where(basis.kept[:, None], lengths[:, None] * basis.rows, 0) ** 2, axis=0)
+    of_means = (_MEAN_ROUNDING * eps) ** 2 * variances / trace + product_rounding(variances.dtype) ** 2 * columns
+    return trace, lengths, of_means
 
 
 def _resolved(basis: MeanBasis, value: Float[Array, ""], error: Float[Array, ""]) -> Float[Array, ""]:

@@ -292,3 +292,25 @@ def test_means_on_one_line_count_in_that_direction_alone():
     expected = within / (2 * 5 * (line @ line))
     assert reference.nc1(reference.Moments(features, labels)) == pytest.approx(expected, rel=1e-9)
     assert float(metrics.nc1(metrics.class_stats(features, labels, 5))) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("num_classes", [6, 14])
+def test_units_that_are_hardly_ever_active_leave_nc1_and_vci_their_digits(num_classes):
+    # As networks with ReLU have them: one dead unit, two whose features are a ten-thousandth of the others'.
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(num_classes), 40)
+    scales = np.array([1, 1, 1, 1, 1, 1, 1e-3, 1e-4, 1e-4, 0])
+    means = 2 * rng.normal(size=(num_classes, 10))[labels]
+    features = (np.maximum(means + rng.normal(size=(len(labels), 10)), 0) * scales).astype(np.float32)
+    truth = reference.Moments(features, labels)
+    stats = metrics.class_stats(features, labels, num_classes)
+    assert float(metrics.nc1(stats)) == pytest.approx(reference.nc1(truth), rel=1e-4)
+    assert float(metrics.vci(stats)) == pytest.approx(reference.vci_deep(truth), rel=1e-4)
+
+
+def test_the_reference_of_vci_is_the_definition_where_units_are_dead():
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.arange(8), 20)
+    features = (rng.normal(size=(8, 6))[labels] + rng.normal(size=(160, 6))) * np.array([1, 1, 1, 1, 0, 0])
+    truth = reference.Moments(features, labels)
+    assert reference.vci_deep(truth) == pytest.approx(reference.vci(truth), rel=1e-9)
