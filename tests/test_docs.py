@@ -52,6 +52,7 @@ def test_a_page_prints_what_it_shows(page, capsys):
 
 
 @pytest.mark.extras
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("page", EXTRA)
 @pytest.mark.filterwarnings("ignore")
 def test_a_page_about_other_packages_prints_what_it_shows(page, capsys):

@@ -40,16 +40,16 @@ class Checkpoint:
     options: MeasureSpec
     state: RunState
     inputs: RunInputs
-    logits: dict[str, Float[Array, "n C"]]
-    taps: dict[str, dict[str, Float[Array, "n d"]]]
-    labels: dict[str, Int[Array, " n"]]
+    logits: dict[str, Float[Array, "_ C"]]
+    taps: dict[str, dict[str, Float[Array, "_ _"]]]
+    labels: dict[str, Int[Array, " _"]]
     num_classes: dict[str, int]
     stats: dict[str, metrics.ClassStats]
     key: PRNGKeyArray
     episode_key: PRNGKeyArray
 
     @property
-    def features(self) -> dict[str, Float[Array, "n d"]]:
+    def features(self) -> dict[str, Float[Array, "_ d"]]:
         """Embeddings by split."""
         return {split: taps["embedding"] for split, taps in self.taps.items()}
 
@@ -92,6 +92,7 @@ def checkpoint(
     if train_outputs is not None:
         outputs["train"] = dict(train_outputs)
     labels = {"train": inputs.train_labels, "test": inputs.test_labels, "target": inputs.target_labels}
+    labels = {split: labels[split] for split in outputs}
     classes = {"train": spec.num_classes, "test": spec.num_classes, "target": options.target_classes}
     logits = {split: taps.pop("logits") for split, taps in outputs.items()}
     stats = {
