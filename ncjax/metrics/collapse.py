@@ -70,6 +70,14 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
         >>> f"{float(nc1(class_stats(features, labels, num_classes=2))):.4f}"
         '0.1250'
     """
+    # Where the means span all features that vary, features may be scaled: the trace stays what it is, and directions
+    # of features that are hardly ever active come out of the rounding.
+    even = _of_even_features(stats)
+    spanned = jnp.sum(mean_basis(even).kept) == jnp.sum(jnp.diag(within_covariance(even)) > 0)
+    return between_only(stats, jnp.where(spanned, _nc1(even), _nc1(stats)))
+
+
+def _nc1(stats: ClassStats) -> Float[Array, ""]:
     covariance = within_covariance(stats)
     basis = mean_basis(stats)
     products = highest_matmul(basis.dual, covariance)
@@ -78,7 +86,7 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
     weights = jnp.where(basis.kept, 1 / basis.scale**2, 0)
     variances = jnp.diag(covariance)
     errors = _form_errors(basis, basis.dual, products, variances) + _outside_errors(basis, products, variances)
-    return between_only(stats, _resolved(basis, jnp.sum(forms * weights), jnp.sum(errors * weights)))
+    return _resolved(basis, jnp.sum(forms * weights), jnp.sum(errors * weights))
 
 
 @compiled()
