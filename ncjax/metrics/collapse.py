@@ -8,7 +8,6 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ncjax.metrics.class_means import (
-    MeanBasis,
     between_only,
     between_trace,
     centred_means,
@@ -23,17 +22,10 @@ from ncjax.metrics.class_means import (
     within_covariance,
 )
 from ncjax.metrics.class_stats import ClassStats
-from ncjax.metrics.compensated import product_rounding
 from ncjax.metrics.compiled import compiled
+from ncjax.metrics.form_errors import SCATTER_ROUNDING, form_errors, outside_errors, resolved
 from ncjax.metrics.powers_of_two import exponent_of, power_of_two, scaled
 
-# A measure whose estimated error is a larger share of it than this is not a number.
-_TOLERANCE = 1e-3
-# Rounding in units of eps: of an entry of the scatter matrix relative to the root of the two variances that it belongs
-# to, and of an entry of a class mean relative to the standard deviation there (0.1 to 0.8 were measured over offsets up
-# to 1e4 and 10 to 3,000 samples a class). Sums of n random roundings grow like the root of n; blocks keep n below some
-# thousand. Measured errors lie far below the estimates where many features share the work.
-_SCATTER_ROUNDING, _MEAN_ROUNDING = 16, 0.5
 # Steps that take the ridge off the solution in vci: after k of them a direction with eigenvalue x keeps
 # (ridge / (x + ridge))^k of the ridge's effect.
 _REFINEMENTS = 6
@@ -85,8 +77,8 @@ def _nc1(stats: ClassStats) -> Float[Array, ""]:
     # The C of the definition and the C of the pseudo-inverse cancel.
     weights = jnp.where(basis.kept, 1 / basis.scale**2, 0)
     variances = jnp.diag(covariance)
-    errors = _form_errors(basis, basis.dual, products, variances) + _outside_errors(basis, products, variances)
-    return _resolved(basis, jnp.sum(forms * weights), jnp.sum(errors * weights))
+    errors = form_errors(basis, basis.dual, products, variances) + outside_errors(basis, products, variances)
+    return resolved(basis, jnp.sum(forms * weights), jnp.sum(errors * weights))
 
 
 @compiled()
@@ -244,9 +236,9 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
     # Where the residual is above its rounding, the minimum is not reached: S_W has directions too small for the ridge
     # that are not free of the class means'.
     residual = cross - highest_matmul(restricted, solution)
-    rounding = _SCATTER_ROUNDING * jnp.finfo(dtype).eps * jnp.sqrt(highest_matmul(minimiser**2, jnp.diag(unit)))
+    rounding = SCATTER_ROUNDING * jnp.finfo(dtype).eps * jnp.sqrt(highest_matmul(minimiser**2, jnp.diag(unit)))
     reached = jnp.all(jnp.linalg.norm(residual, axis=0) <= rounding)
-    errors = _form_errors(basis, minimiser, products, jnp.diag(covariance))
+    errors = form_errors(basis, minimiser, products, jnp.diag(covariance))
 
     outer = jnp.where(basis.kept, basis.scale**2 / num_present(stats), 1)
     inner = jnp.where(basis.kept[:, None] & basis.kept[None, :], inner, 0)
@@ -260,7 +252,7 @@ def vci(stats: ClassStats) -> Float[Array, ""]:
     slopes = highest_matmul(inverse**2, outer * unit_diagonal**2) * jnp.where(basis.kept, unit_diagonal**2, 0)
     rank = max_rank(stats)
     value = (rank - jnp.sum(basis.kept) + uncollapsed) / rank
-    return between_only(stats, jnp.where(reached, _resolved(basis, value, jnp.sum(slopes * errors) / rank), jnp.nan))
+    return between_only(stats, jnp.where(reached, resolved(basis, value, jnp.sum(slopes * errors) / rank), jnp.nan))
 
 
 def _of_even_features(stats: ClassStats) -> ClassStats:
@@ -281,79 +273,6 @@ def _of_even_features(stats: ClassStats) -> ClassStats:
         means_low=stats.means_low * scale[None, :],
         scatter=None if stats.scatter is None else stats.scatter * scale[:, None] * scale[None, :],
     )
-
-
-def _form_errors(
-    basis: MeanBasis, vectors: Float[Array, "r d"], products: Float[Array, "r d"], variances: Float[Array, " d"]
-) -> Float[Array, " r"]:
-    """Estimated errors of the quadratic forms v^T S_W v, v dual to the directions of the class means.
-
-    Each rounding is taken as random. Entries of S_W round by eps of the root of their two variances, which makes eps
-    sum_i v_i^2 S_ii in the form. Class means round by e, eps of the standard deviation within classes, and their
-    projection by `product_rounding` of the length of the means' entries in that feature: features that are hardly ever
-    active round by their own size. Direction q then moves by e/s_q, s_q its singular value. Inside the span of the
-    means this moves v_r by (v_r e/s_q) v_q and no more, however small s_r is: the form by 2 (v_r e/s_q) v_r S_W v_q in
-    first order, and by (v_r e/s_q)^2 v_q S_W v_q in second.
-
-    Args:
-        basis: Basis of the class means.
-        vectors: v as rows.
-        products: v^T S_W.
-        variances: Diagonal of S_W.
-    """
-    eps = jnp.finfo(vectors.dtype).eps
-    # Fourth powers of the features would leave the range of single precision: S_W is taken relative to its trace.
-    trace, lengths, of_means = _mean_rounding(basis, variances)
-    forms = highest_matmul(products / trace, vectors.T)
-    along = highest_matmul(vectors**2, of_means)
-    scatter = _SCATTER_ROUNDING * eps * highest_matmul(vectors**2, variances / trace)
-    inverse = jnp.where(basis.kept, 1 / lengths, 0) ** 2
-    first = 2 * jnp.sqrt(along * highest_matmul(forms**2, inverse))
-    second = along * jnp.sum(jnp.diag(forms) * inverse)
-    return trace * (scatter + first + second)
-
-
-def _outside_errors(
-    basis: MeanBasis, products: Float[Array, "r d"], variances: Float[Array, " d"]
-) -> Float[Array, " r"]:
-    """Estimated errors of the forms of `nc1` by what the rounding of the means adds outside their span.
-
-    There it moves v_r by e/s_r: the form by 2 v_r S_W e/s_r in first order, by e^T S_W e/s_r^2 in second. Where the
-    means span all directions in which the features vary there is no outside.
-
-    Args:
-        basis: Basis of the class means.
-        products: v^T S_W, v the dual directions.
-        variances: Diagonal of S_W.
-    """
-    trace, lengths, of_means = _mean_rounding(basis, variances)
-    forms = highest_matmul(products, basis.dual.T)
-    outside = (products - highest_matmul(forms, basis.rows)) / trace
-    # The diagonal of S_W between two projections on the outside.
-    left = variances - jnp.sum(basis.rows * (2 * products - highest_matmul(forms, basis.rows)), axis=0)
-    left = jnp.maximum(left, 0) / trace
-    first = 2 * jnp.sqrt(highest_matmul(outside**2, of_means)) / lengths
-    return trace * (first + jnp.sum(of_means * left) / lengths**2)
-
-
-def _mean_rounding(
-    basis: MeanBasis, variances: Float[Array, " d"]
-) -> tuple[Float[Array, ""], Float[Array, " r"], Float[Array, " d"]]:
-    """Trace of S_W and, relative to its root, singular values of the means and squared roundings of their features."""
-    eps = jnp.finfo(variances.dtype).eps
-    trace = jnp.sum(variances)
-    trace = jnp.where(trace > 0, trace, 1)
-    lengths = basis.scale / jnp.sqrt(trace)
-    columns = jnp.sum(jnp.where(basis.kept[:, None], lengths[:, None] * basis.rows, 0) ** 2, axis=0)
-    of_means = (_MEAN_ROUNDING * eps) ** 2 * variances / trace + product_rounding(variances.dtype) ** 2 * columns
-    return trace, lengths, of_means
-
-
-def _resolved(basis: MeanBasis, value: Float[Array, ""], error: Float[Array, ""]) -> Float[Array, ""]:
-    """A value that its error leaves right; zero where neither can be told from that; else not a number."""
-    zero = (value <= error) & (error <= _SCATTER_ROUNDING * jnp.finfo(value.dtype).eps)
-    known = jnp.where(error <= _TOLERANCE * value, value, jnp.where(zero, 0, jnp.nan))
-    return jnp.where(basis.resolved, known, jnp.nan)
 
 
 @compiled()
