@@ -1,5 +1,7 @@
 """The papers' training recipes and the rows of their figures, which several experiments share."""
 
+from typing import Any
+
 import ml_collections
 
 ROWS = {
@@ -19,7 +21,23 @@ def gc_paper_rows(config: ml_collections.ConfigDict, *axes: str) -> None:
     """
     config.train.batch_size = 256
     config.train.learning_rate = 0.02
-    config.sweeps = {axis: {axis: ROWS[axis]} for axis in axes}
+    config.sweep.points = rows(**{axis: ROWS[axis] for axis in axes})
+
+
+def rows(**values: tuple[Any, ...]) -> tuple[dict[str, Any], ...]:
+    """The rows of a figure: along each one axis varies, the others are at their base point, which all rows share.
+
+    Args:
+        **values: of each axis along its row.
+
+    Returns:
+        For ``config.sweep.points``: each point bears the name of its row.
+
+    Examples:
+        >>> rows(l2=(0.0, 0.1))
+        ({'sweep': 'l2', 'l2': 0.0}, {'sweep': 'l2', 'l2': 0.1})
+    """
+    return tuple({"sweep": axis, axis: value} for axis in sorted(values) for value in values[axis])
 
 
 def terminal_phase(config: ml_collections.ConfigDict) -> None:

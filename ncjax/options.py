@@ -232,9 +232,9 @@ def known(key: str, names: Iterable[str], choices: Iterable[str]) -> None:
         ValueError: naming the first that is not, and the nearest that is.
 
     Examples:
-        >>> known("config.sweep.zipped", ["lr"], ["l2", "seed"])
+        >>> known("config.sweep.points", ["lr"], ["l2", "seed"])
         Traceback (most recent call last):
-        ValueError: config.sweep.zipped: got 'lr', expected one of l2, seed
+        ValueError: config.sweep.points: got 'lr', expected one of l2, seed
     """
     choices = tuple(choices)
     for name in names:

@@ -50,8 +50,5 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         config.train.batch_size = 32
         config.train.learning_rate = 0.1
         config.sweep.seed = (0, 1)
-        config.sweeps = {
-            "learning_rate": {"learning_rate": (0.05, 0.07, 0.1, 0.14, 0.2)},
-            "l2": {"l2": (0.0, 5e-4, 1e-3, 2e-3)},
-        }
+        config.sweep.points = recipes.rows(learning_rate=(0.05, 0.07, 0.1, 0.14, 0.2), l2=(0.0, 5e-4, 1e-3, 2e-3))
     return config

@@ -21,7 +21,7 @@ The full config needs an accelerator; not run yet: no CIFAR was at hand.
 
 import ml_collections
 
-from configs import variants
+from configs import recipes, variants
 from ncjax.sweep import default_config
 
 VARIANTS = ("", "small")
@@ -44,10 +44,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     config.measure.flatness_samples = 256
     config.measure.checkpoints = 10
     config.sweep.seed = (0, 1, 2, 3, 4)
-    config.sweeps = {
-        "learning_rate": {"learning_rate": (0.005, 0.01, 0.02, 0.05, 0.1)},
-        "sam_rho": {"sam_rho": (0.0, 0.02, 0.05, 0.1)},
-    }
+    config.sweep.points = recipes.rows(learning_rate=(0.005, 0.01, 0.02, 0.05, 0.1), sam_rho=(0.0, 0.02, 0.05, 0.1))
     if variant == "small":
         variants.small_images(config)
         variants.small_mlp(config)
@@ -56,8 +53,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         config.train.learning_rate = 0.05
         config.measure.flatness_samples = 200
         config.measure.first_layer = True
-        config.sweeps = {
-            "learning_rate": {"learning_rate": (0.025, 0.035, 0.05, 0.07, 0.1)},
-            "sam_rho": {"sam_rho": (0.0, 0.02, 0.05, 0.1)},
-        }
+        config.sweep.points = recipes.rows(
+            learning_rate=(0.025, 0.035, 0.05, 0.07, 0.1), sam_rho=(0.0, 0.02, 0.05, 0.1)
+        )
     return config

@@ -50,5 +50,5 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         config.train.batch_size = 20
         config.train.learning_rate = 0.1
         config.sweep.seed = (0, 1)
-        config.sweeps = {"learning_rate": {"learning_rate": (0.05, 0.1, 0.2, 0.3)}, "l2": {"l2": (0.0, 1e-3, 3e-3)}}
+        config.sweep.points = recipes.rows(learning_rate=(0.05, 0.1, 0.2, 0.3), l2=(0.0, 1e-3, 3e-3))
     return config

@@ -47,9 +47,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         config.train.epochs = 60.0
         config.train.batch_size = 32
         config.train.learning_rate = 0.1
-        config.sweeps = {
-            "learning_rate": {"learning_rate": (0.025, 0.05, 0.1, 0.2)},
-            "batch_size": {"batch_size": (16, 32, 64)},
-            "l2": {"l2": (0.0, 2.5e-4, 5e-4, 1e-3, 2e-3)},
-        }
+        config.sweep.points = recipes.rows(
+            learning_rate=(0.025, 0.05, 0.1, 0.2), batch_size=(16, 32, 64), l2=(0.0, 2.5e-4, 5e-4, 1e-3, 2e-3)
+        )
     return config

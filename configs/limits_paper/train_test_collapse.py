@@ -51,8 +51,9 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         config.sweep.loss = None
         config.sweep.learning_rate = (0.01, 0.02)
         config.sweep.seed = (0, 1)
-        config.sweeps = {
-            "plain": {"norm": ("none",), "loss": ("cross_entropy",)},
-            "normalised": {"norm": ("batch",), "loss": ("cross_entropy", "mse")},
-        }
+        config.sweep.points = (
+            {"norm": "batch", "loss": "cross_entropy"},
+            {"norm": "batch", "loss": "mse"},
+            {"norm": "none", "loss": "cross_entropy"},
+        )
     return config

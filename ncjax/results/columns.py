@@ -69,7 +69,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("step", "step", "steps", "training steps taken"),
     Column("epoch", "epoch", "epochs", "passes over the train split taken"),
     Column("diverged", "diverged", "bool", "whether the loss has ever been infinite or not a number"),
-    Column("sweep", "sweep", "text", "names of the sweeps that the run belongs to, joined by +, where it has several"),
+    Column("sweep", "sweep", "text", "names of the rows of points that the run belongs to, joined by +"),
     # How well the network does.
     Column("<train|test>/loss", "loss", "nats", "mean loss without regularisers; of mse half a squared distance",
            measured_by="ncjax.training.sample_losses"),

@@ -77,7 +77,6 @@ def test_a_file_that_is_not_there_is_named(monkeypatch, name):
         ("nope", "--config.nope: unknown, config holds augmentation, compute_dtype, data"),
         ("sweep.lerning_rate", "--config.sweep.lerning_rate: unknown, did you mean 'learning_rate'?"),
         ("train.epochs.x", "--config.train.epochs.x: unknown, config.train.epochs holds a value, not keys"),
-        ("sweeps.mine", "--config.sweeps.mine: unknown, config.sweeps holds no keys"),
     ],
 )
 def test_an_unknown_key_is_named_with_what_there_is(tmp_path, key, message):

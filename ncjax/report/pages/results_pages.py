@@ -202,11 +202,12 @@ def _number(finding: Finding) -> str:
 
 def _swept(config: dict[str, Any]) -> set[str]:
     """Names of the hyper-parameters that a sweep varies."""
-    values: dict[str, set[Any]] = {}
-    for each in (config.get("sweep") or {}, *(config.get("sweeps") or {}).values()):
-        for name, given in each.items():
-            if name not in ("zipped", "points"):
-                values.setdefault(name, set()).update(given or ())
+    section = config.get("sweep") or {}
+    values = {name: set(given) for name, given in section.items() if name != "points" and given}
+    for point in section.get("points") or ():
+        for name, value in point.items():
+            values.setdefault(name, set()).add(value)
+    values.pop("sweep", None)
     return {name for name, given in values.items() if len(given) > 1}
 
 

@@ -176,6 +176,12 @@ def _read_config(workdir: Path) -> ml_collections.ConfigDict:
     """The config that a workdir describes."""
     config, path = default_config(), workdir / "config.json"
     content = read_object(path)
+    for section, old in ((content, "sweeps"), (content.get("sweep"), "zipped")):
+        if isinstance(section, dict) and section.pop(old, None):
+            raise ValueError(
+                f"--workdir: {path}: {old!r} is of an earlier version; go on with this sweep under a config that says "
+                f"the same in config.sweep.points, and it is read again"
+            )
     with config.ignore_type():
         try:
             config.update(_tuples(content))

@@ -37,12 +37,8 @@ def default_config() -> ml_collections.ConfigDict:
         (config[section] if section else config)[name] = about.default
     # Each axis replaces the value of the same name above; the runs are the product of the axes. None: not swept.
     config.sweep = {name: config_dict.placeholder(tuple) for name in AXES}
-    config.sweep.zipped = ()  # tuples of axes that advance together, as in (("learning_rate", "l2"),)
-    config.sweep.points = ()  # dicts from axes to one value each, as in ({"l2": 0.1}, {"momentum": 0.9})
-    # Several sweeps around one base point, by name: each holds what config.sweep does, and config.sweep multiplies it.
-    # config.sweeps = {"rates": {"learning_rate": (0.1, 0.2)}, "strengths": {"l2": (0.0, 1e-3)}} are three runs, not
-    # four: what two sweeps share runs once and bears both names.
-    config.sweeps = {}
+    # Points multiply the axes: dicts from axes to one value each, and from "sweep" to the name of a figure's row.
+    config.sweep.points = ()
     config.lock()
     return config
 
@@ -85,7 +81,7 @@ def read_config(config: ml_collections.ConfigDict) -> SweepPlan:
 
 
 def _check_keys(wanted: ml_collections.ConfigDict, there: Any, place: str) -> None:
-    """Makes sure that a config begins as the default does; a section of several sweeps may hold more."""
+    """Makes sure that a config begins as the default does."""
     for key, value in wanted.items():
         if not isinstance(there, ml_collections.ConfigDict) or key not in there:
             raise ValueError(f"{place}.{key}: missing; expected a config that begins as ncjax.sweep.default_config()")

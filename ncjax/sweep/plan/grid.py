@@ -1,7 +1,7 @@
 """The grid of runs that a config asks for, and its division into groups that share a compiled program."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import ml_collections
@@ -17,15 +17,14 @@ from ncjax.training import Hyper, Schedule, TrainSpec, active_terms, make_schedu
 def expand(config: ml_collections.ConfigDict) -> tuple[Run, ...]:
     """All runs of a config.
 
-    The runs of a section of axes are the product of its points, its zipped axes and its other axes. ``config.sweep`` is
-    one section; each entry of ``config.sweeps`` is another, which ``config.sweep`` multiplies. A run that comes up more
-    than once is one run.
+    They are the product of the points and the axes of ``config.sweep``. Points may bear the name of what they belong
+    to, such as a row of a figure; a run that comes up more than once is one run, with all its names.
 
     Args:
         config: of a sweep; an axis that is None takes its one value from ``config.train`` or ``config.model``.
 
     Returns:
-        The runs, numbered by the names of the sweeps and then in the order of the product, the last axis fastest.
+        The runs, numbered in the order of the points and then of the product of the axes, the last axis fastest.
 
     Raises:
         ValueError: if an axis is unknown, empty, swept twice or repeats a value, a value is out of range, or values do
@@ -37,15 +36,16 @@ def expand(config: ml_collections.ConfigDict) -> tuple[Run, ...]:
         >>> config.sweep.seed = (3, 4)
         >>> [(run.index, run.seed, run.hyper.learning_rate) for run in expand(config)]
         [(0, 3, 0.1), (1, 4, 0.1)]
-        >>> config.sweeps = {"rates": {"learning_rate": (0.1, 0.2)}, "strengths": {"l2": (0.0, 0.1)}}
+        >>> rows = {"learning_rate": (0.1, 0.2), "l2": (0.0, 0.1)}
+        >>> config.sweep.points = tuple({"sweep": axis, axis: value} for axis in rows for value in rows[axis])
         >>> [run.columns()["sweep"] for run in expand(config) if run.seed == 3]
-        ['rates+strengths', 'rates', 'strengths']
+        ['learning_rate+l2', 'learning_rate', 'l2']
     """
     # Also where every run has another value: a wrong one would come into force when the axis is taken off.
     for about in AXES.values():
         checked_value(about, config)
     found: dict[Run, list[str]] = {}
-    for name, point in _points(config):
+    for name, point in span(config.sweep.to_dict()):
         found.setdefault(_run(config, point), []).extend([name] if name else [])
     return tuple(
         dataclasses.replace(run, index=index, sweeps=tuple(dict.fromkeys(names)))
@@ -72,20 +72,7 @@ def swept_axes(config: ml_collections.ConfigDict) -> frozenset[str]:
         >>> swept_axes(config)
         frozenset({'l2'})
     """
-    return frozenset.intersection(*(frozenset(point) for _, point in _points(config)))
-
-
-def _points(config: ml_collections.ConfigDict) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every point of every sweep, with the sweep's name where there are several."""
-    common = {"sweep": config.sweep.to_dict()}
-    for name, section in config.sweeps.items():
-        if not hasattr(section, "to_dict"):
-            raise ValueError(f"config.sweeps.{name}: got {section!r}, expected a dict from axes to their values")
-        if "+" in name:
-            raise ValueError(f"config.sweeps: got the name {name!r}, expected one without '+', which joins names")
-        yield from ((name, point) for point in span({f"sweeps.{name}": section.to_dict(), **common}))
-    if not config.sweeps:
-        yield from (("", point) for point in span(common))
+    return frozenset.intersection(*(frozenset(point) for _, point in span(config.sweep.to_dict())))
 
 
 def groups(runs: Iterable[Run]) -> list[tuple[Run, ...]]:

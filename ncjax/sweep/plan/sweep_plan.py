@@ -18,7 +18,7 @@ class Run:
         index: its number in the results table.
         hyper: its traced hyper-parameters, as floats.
         train: its static choices of training; what only the data can tell is filled in later.
-        sweeps: names of the sweeps that it belongs to, where a config has several.
+        sweeps: names of the rows of a figure that it belongs to, where a config has several.
         data: options of the data set in which it differs from others of its sweep, by name.
     """
 
@@ -41,7 +41,7 @@ class Run:
         """Its hyper-parameters as they stand in the results table."""
         holders = (self.hyper, self.train, self.train.model, self.train.schedule, self)
         axes = {name: value for holder in holders for name, value in axis_values(holder).items()}
-        # A run that several sweeps share, such as the point where rows of a figure cross, is one run.
+        # A run that several rows share, such as the point where they cross, is one run.
         return {**axes, **dict(self.data), **({"sweep": "+".join(self.sweeps)} if self.sweeps else {})}
 
     def train_spec(self, num_classes: int) -> TrainSpec:

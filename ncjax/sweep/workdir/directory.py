@@ -89,6 +89,7 @@ def _plain(config: ml_collections.ConfigDict) -> Any:
 def _extends(key: str, before: dict[str, Any], now: dict[str, Any]) -> bool:
     """Whether a key may differ: whatever names runs is compared run by run elsewhere."""
     section = key.partition(".")[0]
+    # Configs of an earlier version held rows of points in "sweeps".
     names_runs = section in ("sweep", "sweeps") or key in {about.key for about in AXES.values()}
     if names_runs or section in ("mesh", "runs_axis", "stream"):
         return True

@@ -60,8 +60,7 @@ def test_the_subject_says_what_is_varied(results):
     varied = {
         "data": {"name": "glyphs"},
         "model": model,
-        "sweep": {},
-        "sweeps": {"a": {"norm": ["none"]}, "b": {"norm": ["batch"]}},
+        "sweep": {"loss": None, "points": [{"sweep": "a", "norm": "none"}, {"sweep": "b", "norm": "batch"}]},
     }
     assert dataclasses.replace(results, config=varied).subject == "glyphs, convnet4, norm varied"
 

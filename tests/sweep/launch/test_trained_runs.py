@@ -1,5 +1,6 @@
 """The states that a sweep leaves behind are the networks that it measured."""
 
+import json
 import shutil
 
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 from ncjax import data
 from ncjax.cli.measure import measure_run
 from ncjax.data import normalize
-from ncjax.sweep import read_run
+from ncjax.sweep import check_workdir, read_run
 from tests.sweep.kills import rows_without_times
 
 
@@ -62,6 +63,18 @@ def test_a_damaged_description_of_a_network_is_one_line(finished_workdir, tmp_pa
     path.write_text(text)
     with pytest.raises(ValueError, match=r"network\.json"):
         read_run(tmp_path / "damaged", 1)
+
+
+def test_a_workdir_whose_rows_stand_in_sections_goes_on_and_is_not_read_before(config, finished_workdir, tmp_path):
+    shutil.copytree(finished_workdir, tmp_path / "old")
+    path = tmp_path / "old" / "config.json"
+    content = json.loads(path.read_text())
+    content["sweep"]["zipped"] = []
+    content["sweeps"] = {"row": {"learning_rate": [0.1]}}
+    path.write_text(json.dumps(content))
+    check_workdir(config, tmp_path / "old")
+    with pytest.raises(ValueError, match=r"config\.json: 'sweeps' is of an earlier version; go on with this sweep"):
+        read_run(tmp_path / "old", 0)
 
 
 def test_no_sweep_has_no_runs(tmp_path):

@@ -79,16 +79,6 @@ def test_a_constant_rate_does_not_depend_on_the_length_of_training():
     assert expand(config) == before
 
 
-def test_zipped_axes_advance_together_and_multiply_the_others():
-    config = default_config()
-    config.sweep.l2 = (0.0, 0.1, 0.1)
-    config.sweep.learning_rate = (0.1, 0.2, 0.3)
-    config.sweep.seed = (0, 1)
-    config.sweep.zipped = (("l2", "learning_rate"),)
-    found = [(run.hyper.learning_rate, run.hyper.l2, run.seed) for run in expand(config)]
-    assert found == [(0.1, 0.0, 0), (0.1, 0.0, 1), (0.2, 0.1, 0), (0.2, 0.1, 1), (0.3, 0.1, 0), (0.3, 0.1, 1)]
-
-
 def test_explicit_points_multiply_the_axes():
     config = default_config()
     config.sweep.points = ({"optimizer": "adam", "learning_rate": 1e-3}, {"momentum": 0.9})
@@ -101,16 +91,19 @@ def test_the_rows_of_a_figure_share_their_base_point():
     config = default_config()
     config.train.learning_rate = 0.2
     config.sweep.seed = (0, 1)
-    config.sweeps = {
-        "rates": {"learning_rate": (0.1, 0.2)},
-        "batches": {"batch_size": (16, 32)},
-        "strengths": {"points": ({"l2": 0.0}, {"l2": 0.5, "momentum": 0.9})},
-    }
+    config.sweep.points = (
+        {"sweep": "batches", "batch_size": 16},
+        {"sweep": "batches", "batch_size": 32},
+        {"sweep": "rates", "learning_rate": 0.1},
+        {"sweep": "rates", "learning_rate": 0.2},
+        {"sweep": "strengths", "l2": 0.0},
+        {"sweep": "strengths", "l2": 0.5, "momentum": 0.9},
+    )
     runs = expand(config)
     assert [run.index for run in runs] == list(range(8))
     by_row = {
         name: [(run.hyper.learning_rate, run.train.batch_size, run.hyper.l2) for run in runs if name in run.sweeps]
-        for name in config.sweeps
+        for name in ("batches", "rates", "strengths")
     }
     base = [(0.2, 32, 0.0)] * 2
     assert by_row["rates"] == [*base, *[(0.1, 32, 0.0)] * 2]
@@ -121,35 +114,20 @@ def test_the_rows_of_a_figure_share_their_base_point():
 
 
 @pytest.mark.parametrize(
-    ("section", "message"),
+    ("point", "message"),
     [
-        ({"lr": (0.1,)}, r"config\.sweeps\.row: got 'lr', expected one of learning_rate, "),
-        ({"momentun": (0.1,)}, r"did you mean 'momentum'"),
-        (
-            {"seed": (0,)},
-            r"config\.sweep\.seed: got \(0, 1\), expected None where config\.sweeps\.row\.seed is an axis",
-        ),
-        ({"l2": 0.1}, r"config\.sweeps\.row\.l2: got 0\.1, expected a tuple of values"),
-        ({"l2": (-1,)}, r"config\.sweeps\.row\.l2: got -1, expected a number of at least 0"),
-        ({"zipped": (("l2", "momentum"),)}, r"config\.sweeps\.row\.zipped: got 'l2', which is not swept"),
-        ({"l2": (0, 1), "zipped": (("l2", "l2"),)}, r"row\.zipped: got 'l2' more than once"),
-        ({"l2": (0, 1), "zipped": ("l2",)}, r"row\.zipped: got 'l2', expected tuples of two axes or more"),
-        (
-            {"l2": (0, 1), "momentum": (0, 0.5, 0.9), "zipped": (("l2", "momentum"),)},
-            r"row\.zipped: got 2 of l2, 3 of momentum, expected as many values of each",
-        ),
-        (
-            {"points": ({"seed": 3},)},
-            r"row\.points: got 'seed', expected only axes that config\.sweep\.seed leaves out",
-        ),
-        ({"points": ({"l": 3},)}, r"config\.sweeps\.row\.points: got 'l', expected one of"),
-        ({"points": (3,)}, r"config\.sweeps\.row\.points: got 3, expected dicts"),
+        ({"lr": 0.1}, r"config\.sweep\.points: got 'lr', expected one of learning_rate, "),
+        ({"momentun": 0.1}, r"did you mean 'momentum'"),
+        ({"seed": 0}, r"points: got 'seed', expected only axes that config\.sweep leaves at None"),
+        ({"l2": -1}, r"config\.sweep\.points: got -1, expected a number of at least 0"),
+        ({"sweep": "a+b"}, r"points: got the name 'a\+b', expected a text without '\+'"),
+        (3, r"config\.sweep\.points: got 3, expected dicts"),
     ],
 )
-def test_a_wrong_sweep_is_named_with_what_would_be_right(section, message):
+def test_a_wrong_point_is_named_with_what_would_be_right(point, message):
     config = default_config()
     config.sweep.seed = (0, 1)
-    config.sweeps = {"row": section}
+    config.sweep.points = (point,)
     with pytest.raises(ValueError, match=message):
         expand(config)
 
