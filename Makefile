@@ -38,7 +38,7 @@ endif
 
 test-some: $(VENV)/installed-test  ## a selection: measures, networks, training, a small sweep
 	$(BIN)/python -c 'import jax, platform; print("Python", platform.python_version(), "JAX", jax.__version__)'
-	$(PYTEST) -m 'not extras' tests/metrics tests/models tests/training tests/sweep/launch/test_local.py
+	$(PYTEST) -m 'not extras' tests/metrics tests/models tests/training tests/sweep/launch/test_loop.py
 
 bench: $(VENV)/installed-bench  ## speed against PyTorch; BENCH=--suite=gc for one suite
 	$(BIN)/python -m experiments.benchmark $(BENCH)

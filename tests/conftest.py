@@ -63,9 +63,10 @@ def small_dataset():
 
 @pytest.fixture(scope="session")
 def small_inputs(small_dataset):
-    from ncjax import training
+    from ncjax import training, transfer
 
-    return training.run_inputs(small_dataset, complexity_samples=9)
+    index = transfer.class_index(small_dataset.target.labels)
+    return training.run_inputs(small_dataset, complexity_samples=9, target_index=index)
 
 
 @pytest.fixture(scope="session")

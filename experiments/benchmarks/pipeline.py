@@ -7,7 +7,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from ncjax import data, measurement, training
+from ncjax import data, measurement, training, transfer
 from ncjax.sweep.plan.config import read_config
 from ncjax.sweep.plan.grid import groups
 from ncjax.sweep.program.group_program import ProgramSpec, advance_group, init_group
@@ -73,7 +73,8 @@ def first_group(config: ml_collections.ConfigDict) -> Pipeline:
     """
     plan = read_config(config)
     dataset = data.load(plan.data)
-    inputs = training.run_inputs(dataset, plan.complexity_samples)
+    index = None if dataset.target is None else transfer.class_index(dataset.target.labels)
+    inputs = training.run_inputs(dataset, plan.complexity_samples, target_index=index)
     runs = groups(plan.runs)[0]
     spec = ProgramSpec(
         train=runs[0].train_spec(dataset.train.num_classes),

@@ -1,7 +1,10 @@
 """Sweeps: a grid of runs, advanced by compiled programs, measured into one results table."""
 
+import warnings
+from typing import Any
+
 from ncjax.results import read_table
-from ncjax.sweep.launch.local import call_in_words, run_sweep
+from ncjax.sweep.launch.loop import call_in_words, run_sweep
 from ncjax.sweep.launch.signals import STOPPED, SweepStopped
 from ncjax.sweep.launch.trained_runs import TrainedRun, read_run, read_runs, recorded_plugins
 from ncjax.sweep.plan.config import SWEEP_AXES, default_config, read_config
@@ -12,9 +15,10 @@ from ncjax.sweep.plan.sweep_plan import Run, SweepPlan
 from ncjax.sweep.program.group_program import ProgramSpec, advance_group, init_group
 from ncjax.sweep.program.mesh import make_mesh, replicate, resolve_batch_devices, resolve_sharing, stack_runs
 from ncjax.sweep.workdir.checkpoints import GroupCheckpoints
-from ncjax.sweep.workdir.directory import check_workdir, claim_workdir, is_running
 from ncjax.sweep.workdir.environment import count_compilations, environment, peak_memory_bytes
-from ncjax.sweep.workdir.ledger import Ledger, read_ledger
+from ncjax.sweep.workdir.ledger import Ledger
+from ncjax.sweep.workdir.lock import is_running
+from ncjax.sweep.workdir.workdir import Workdir
 
 __all__ = [
     "AXES",
@@ -27,11 +31,10 @@ __all__ = [
     "SweepPlan",
     "SweepStopped",
     "TrainedRun",
+    "Workdir",
     "advance_group",
     "call_in_words",
-    "check_workdir",
     "checkpoint_steps",
-    "claim_workdir",
     "count_compilations",
     "default_config",
     "environment",
@@ -42,7 +45,6 @@ __all__ = [
     "make_mesh",
     "peak_memory_bytes",
     "read_config",
-    "read_ledger",
     "read_run",
     "read_runs",
     "read_table",
@@ -54,3 +56,18 @@ __all__ = [
     "stack_runs",
     "swept_axes",
 ]
+
+_RENAMED: dict[str, tuple[str, Any]] = {
+    "check_workdir": ("Workdir.check", lambda config, workdir: Workdir(workdir).check(config)),
+    "claim_workdir": ("Workdir.claim", lambda config, workdir, *rest: Workdir(workdir).claim(config, *rest)),
+    "read_ledger": ("Workdir.ledger", lambda workdir: Workdir(workdir).ledger()),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Names of the version before."""
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    new, function = _RENAMED[name]
+    warnings.warn(f"ncjax.sweep.{name} is now ncjax.sweep.{new}", DeprecationWarning, stacklevel=2)
+    return function

@@ -9,7 +9,6 @@ from jaxtyping import Int32
 
 from ncjax import metrics
 from ncjax.data import Dataset, Split, normalize
-from ncjax.transfer import ClassIndex, class_index
 
 _POINCARE_SAMPLES = 10_000
 
@@ -46,7 +45,7 @@ class RunInputs:
     target_images: Any
     target_labels: Any
     target_sample: Any
-    target_index: ClassIndex | None
+    target_index: Any
     mean: Any
     std: Any
     train_fine_labels: Any = None
@@ -60,6 +59,7 @@ def run_inputs(
     stream_train: bool = False,
     fine_labels: bool = False,
     poincare: bool = False,
+    target_index: Any = None,
 ) -> RunInputs:
     """Puts a data set on the default device.
 
@@ -70,6 +70,7 @@ def run_inputs(
         fine_labels: whether to bring along the fine labels.
         poincare: whether to bring along the lower bound of the Poincaré constant: the largest over classes, from at
             most 10,000 train images.
+        target_index: the target's samples by class, of ``ncjax.transfer.class_index``; without it no episode is drawn.
 
     Returns:
         The arrays.
@@ -97,7 +98,7 @@ def run_inputs(
         target_images=None if target is None else jax.device_put(target.images),
         target_labels=None if target is None else jax.device_put(target.labels),
         target_sample=None if target is None else jax.device_put(balanced_sample(target.labels, complexity_samples)),
-        target_index=None if target is None else class_index(target.labels),
+        target_index=jax.device_put(target_index),
         mean=jax.device_put(dataset.mean),
         std=jax.device_put(dataset.std),
         train_fine_labels=_fine_labels(dataset.train) if fine_labels else None,

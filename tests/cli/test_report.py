@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ncjax.cli import report
-from ncjax.sweep.workdir.directory import locked
+from ncjax.sweep.workdir.lock import locked
 from tests.claims.synthetic import sweep_table
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -88,11 +88,11 @@ def read_states(workdirs: Sequence[StrPath], table: pd.DataFrame) -> list[SweepS
         A state for each.
     """
     from ncjax.files import read_object
-    from ncjax.sweep import read_ledger
+    from ncjax.sweep import Workdir
 
     states = []
     for workdir in map(Path, workdirs):
-        ledger = read_ledger(workdir)
+        ledger = Workdir(workdir).ledger()
         if ledger is None:
             continue
         own = table[table["workdir"] == str(workdir)] if "workdir" in table else table

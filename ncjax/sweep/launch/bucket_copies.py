@@ -22,7 +22,7 @@ from ncjax.files import naming_a_full_disk, replace_text
 from ncjax.paths import StrPath, inside
 from ncjax.sweep.launch.bucket import Bucket
 from ncjax.sweep.launch.signals import SweepStopped, stop_sweeps
-from ncjax.sweep.workdir.directory import is_running, locked
+from ncjax.sweep.workdir.lock import is_running, locked
 
 # Seconds between two copies, and between two signs of life.
 _COPY_SECONDS = 15.0

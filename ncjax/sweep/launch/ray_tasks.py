@@ -1,25 +1,21 @@
 """Runs a sweep's groups as Ray tasks, on this machine or on a cluster. Ray schedules; nothing here does."""
 
+import contextlib
 import json
-import time
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ml_collections
 
-from ncjax.files import naming_a_full_disk
 from ncjax.paths import StrPath
-from ncjax.results import rows as results
-from ncjax.sweep.launch.group import Surroundings, run_group
-from ncjax.sweep.launch.local import claim, divide, gather_rows, group_table, summarise, table_lines, work_of
-from ncjax.sweep.launch.preparation import prepare
+from ncjax.sweep.launch.group import Group
+from ncjax.sweep.launch.loop import run_sweep
+from ncjax.sweep.launch.preparation import Sweep, prepare
 from ncjax.sweep.launch.progress import Progress
-from ncjax.sweep.launch.signals import StopRequest, SweepStopped, noticing_signals
-from ncjax.sweep.launch.source_weights import with_source
+from ncjax.sweep.launch.run_group import run_group
+from ncjax.sweep.launch.signals import StopRequest, SweepStopped
 from ncjax.sweep.program.memory import TooLarge
-from ncjax.sweep.workdir.directory import locked, was_cut_off
-from ncjax.sweep.workdir.environment import count_compilations
-from ncjax.sweep.workdir.ledger import read_ledger
+from ncjax.sweep.workdir.workdir import Workdir
 
 # Seconds between two gatherings of rows.
 _GATHER_SECONDS = 5.0
@@ -53,56 +49,13 @@ def run_sweep_on_ray(
         OSError: if the disk is full.
         SweepStopped: if SIGTERM or SIGINT came.
     """
-    began, workdir = time.perf_counter(), Path(workdir)
     options = task_options(resources)
     try:
         import ray
     except ImportError:
         raise ValueError("--launcher: ray is not installed; expected pip install 'ncjax[ray]'") from None
-    sweep = with_source(prepare(config, workdir, verify_data), workdir)
-    with naming_a_full_disk(workdir), locked(workdir), noticing_signals() as stop, count_compilations() as compilations:
-        ledger = claim(config, workdir, sweep)
-        started = not ray.is_initialized()
-        if started:
-            ray.init(address=address, log_to_driver=False, configure_logging=False)
-        groups = sweep.groups(ledger)
-        before = table_lines(workdir)
-        task = ray.remote(**options)(_run_group)
-        try:
-            with Progress(workdir, work_of(groups), len(ledger.runs)) as progress:
-                stop.tell = progress.say
-                running = {
-                    task.remote(config.to_dict(), str(workdir), group.number, verify_data): group for group in groups
-                }
-                progress.say(f"ray: {len(running)} tasks, each with {json.dumps(options)}")
-                while running:
-                    done, _ = ray.wait(list(running), timeout=_GATHER_SECONDS)
-                    gather_rows(workdir, ledger)
-                    if stop.signal is not None:
-                        raise SweepStopped(f"{stop.signal}: tasks end, what they have not saved is done again")
-                    for finished in done:
-                        group = running.pop(finished)
-                        too_large = _result(ray, finished, group.number)
-                        if too_large is None:
-                            progress.skip(group.work(group.steps[-1]))
-                            progress.say(f"group {group.number}: finished")
-                            continue
-                        runs, reason = too_large
-                        progress.say(f"group {group.number}: {reason}; going on with at most {runs} at a time")
-                        ledger, parts = divide(sweep, ledger, group, runs, workdir)
-                        for number in parts:
-                            part = sweep.group(ledger, number)
-                            running[task.remote(config.to_dict(), str(workdir), number, verify_data)] = part
-        finally:
-            if started:
-                ray.shutdown()
-        gather_rows(workdir, ledger)
-        costs = {
-            "seconds": time.perf_counter() - began,
-            "compilations": compilations.count,
-            "compile_seconds": compilations.seconds,
-        }
-        return summarise(workdir, costs, ledger, before)
+    launcher = _OnRay(ray, config.to_dict(), address, options, verify_data)
+    return run_sweep(config, workdir, verify_data=verify_data, launcher=launcher)
 
 
 def task_options(resources: str) -> dict[str, Any]:
@@ -138,6 +91,68 @@ def task_options(resources: str) -> dict[str, Any]:
     return {**options, "resources": amounts} if amounts else options
 
 
+class _OnRay:
+    def __init__(
+        self, ray: Any, config: dict[str, Any], address: str | None, options: dict[str, Any], verify_data: bool
+    ) -> None:
+        self._ray, self._config, self._address = ray, config, address
+        self._options, self._verify_data = options, verify_data
+
+    @contextlib.contextmanager
+    def running(
+        self, sweep: Sweep, workdir: Workdir, progress: Progress, stop: StopRequest
+    ) -> Iterator["_RunningOnRay"]:
+        """Begins, for a ``with`` block; see ``Launcher``."""
+        del sweep  # Every task prepares its own, on its own machine.
+        started = not self._ray.is_initialized()
+        if started:
+            self._ray.init(address=self._address, log_to_driver=False, configure_logging=False)
+        task = self._ray.remote(**self._options)(_run_group)
+        try:
+            progress.say(f"ray: tasks, each with {json.dumps(self._options)}")
+            yield _RunningOnRay(
+                self._ray,
+                lambda number: task.remote(self._config, str(workdir.path), number, self._verify_data),
+                workdir,
+                progress,
+                stop,
+            )
+        finally:
+            if started:
+                self._ray.shutdown()
+
+
+class _RunningOnRay:
+    def __init__(
+        self, ray: Any, start: Callable[[int], Any], workdir: Workdir, progress: Progress, stop: StopRequest
+    ) -> None:
+        self._ray, self._start = ray, start
+        self._workdir, self._progress, self._stop = workdir, progress, stop
+        self._tasks: dict[Any, Group] = {}
+
+    def submit(self, groups: list[Group]) -> None:
+        self._tasks |= {self._start(group.number): group for group in groups}
+
+    def next(self) -> tuple[Group, TooLarge | None] | None:
+        ended: list[Any] = []
+        while self._tasks and not ended:
+            ended, _ = self._ray.wait(list(self._tasks), timeout=_GATHER_SECONDS)
+            ledger = self._workdir.ledger()
+            if ledger is not None:
+                self._workdir.gather_rows(ledger)
+            if self._stop.signal is not None:
+                raise SweepStopped(f"{self._stop.signal}: tasks end, what they have not saved is done again")
+        if not ended:
+            return None
+        group = self._tasks.pop(ended[0])
+        too_large = _result(self._ray, ended[0], group.number)
+        if too_large is None:
+            self._progress.skip(group.work(group.steps[-1]))
+            self._progress.say(f"group {group.number}: finished")
+            return group, None
+        return group, TooLarge(*too_large)
+
+
 def _result(ray: Any, task: Any, number: int) -> tuple[int, str] | None:
     """What a task returned; what it found wrong is bad input here too."""
     try:
@@ -149,31 +164,21 @@ def _result(ray: Any, task: Any, number: int) -> tuple[int, str] | None:
     return answer
 
 
-def _run_group(config: dict[str, Any], workdir: str, number: int, verify_data: bool) -> tuple[int, str] | None:
+def _run_group(config: dict[str, Any], path: str, number: int, verify_data: bool) -> tuple[int, str] | None:
     """The task: one group from its last checkpoint to its end; runs that would fit and why, if so many do not."""
-    directory = Path(workdir)
-    lock = directory / "checkpoints" / f"lock_{number:03d}"
-    verify_data = verify_data or was_cut_off(lock)
-    sweep = with_source(prepare(ml_collections.ConfigDict(config), directory, verify_data), directory)
-    ledger = read_ledger(directory)
+    workdir = Workdir(path, group=number)
+    verify_data = verify_data or workdir.was_cut_off(number)
+    ledger = workdir.ledger()
     if ledger is None:
-        raise ValueError(
-            f"--workdir: {directory} is not to be seen from a machine of the cluster; expected a shared one"
-        )
+        raise ValueError(f"--workdir: {path} is not to be seen from a machine of the cluster; expected a shared one")
+    sweep = prepare(ml_collections.ConfigDict(config), Workdir(path), verify_data)
     group = sweep.group(ledger, number)
     # Its predecessor may still be dying.
-    with locked(lock, wait=True):
-        table = group_table(directory, number)
-        if not table.exists():
-            ours = set(ledger.groups[number].runs)
-            rows = results.read_rows(directory / results.FILE_NAME) if (directory / results.FILE_NAME).exists() else []
-            results.append_rows(table, [row for row in rows if row["run"] in ours])
+    with workdir.locked_group(number):
+        workdir.begin_group_table(ledger.groups[number].runs)
         progress = Progress(None, group.work(group.steps[-1]), len(group.runs))
         try:
-            around = Surroundings(
-                directory, table, progress, StopRequest(), ledger.varying(), sweep.plan.runs_per_program
-            )
-            run_group(group, sweep.view(group.runs).inputs, around)
+            run_group(group, sweep.inputs(group), workdir, progress, StopRequest())
         except TooLarge as answer:
             return answer.runs, answer.reason
         return None

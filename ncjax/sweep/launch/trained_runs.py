@@ -8,21 +8,19 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import ml_collections
 import numpy as np
 
 from ncjax import models
 from ncjax.data import Dataset, normalize
-from ncjax.files import read_object
 from ncjax.paths import StrPath
+from ncjax.sweep.launch.datasets import load_dataset, load_variant
 from ncjax.sweep.launch.group import static_training
-from ncjax.sweep.launch.preparation import prepare
-from ncjax.sweep.plan.config import default_config, read_config
-from ncjax.sweep.plan.sweep_plan import Run
-from ncjax.sweep.workdir.checkpoints import GroupCheckpoints, group_checkpoints
-from ncjax.sweep.workdir.ledger import read_ledger
-from ncjax.sweep.workdir.network import Network, read_network
-from ncjax.training import RunState, TrainSpec, init_run, map_chunks
+from ncjax.sweep.plan.config import read_config
+from ncjax.sweep.plan.sweep_plan import Run, SweepPlan
+from ncjax.sweep.workdir.checkpoints import GroupCheckpoints
+from ncjax.sweep.workdir.network import Network, network_for
+from ncjax.sweep.workdir.workdir import Workdir
+from ncjax.training import RunState, init_run, map_chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,33 +104,27 @@ def read_runs(workdir: StrPath, runs: Sequence[int] = ()) -> Iterator[TrainedRun
         FileNotFoundError: if there is no sweep, or nothing of a run is saved yet.
         ValueError: if the sweep has no such run.
     """
-    workdir = Path(workdir)
-    ledger = read_ledger(workdir)
+    place = Workdir(workdir)
+    ledger = place.ledger()
     if ledger is None:
         raise FileNotFoundError(f"--workdir: {workdir} holds no sweep; expected one written by experiments.sweep")
     runs = runs or range(len(ledger.runs))
     if unknown := [run for run in runs if not 0 <= run < len(ledger.runs)]:
         raise ValueError(f"--run: got {unknown[0]}, expected one of the runs 0..{len(ledger.runs) - 1} of {workdir}")
-    config = _read_config(workdir)
-    plan = read_config(config)
+    plan = read_config(place.config())
     planned = ledger.numbered(plan.runs)
-    with_data = functools.cache(lambda: prepare(config, workdir))
+    load = functools.cache(lambda options: load_variant(plan, load_dataset(plan.data), options))
     number_of = {run: number for number, members in ledger.groups.items() for run in members.runs}
     groups: dict[int, tuple[Network, int, RunState]] = {}
     for run in runs:
         number = number_of[run]
         members = tuple(planned[member] for member in ledger.groups[number].runs)
         if number not in groups:
-            directory = group_checkpoints(workdir, number)
             # A workdir of an earlier version has to look at its data.
-            network = read_network(directory) or with_data().group(ledger, number).network
+            model, options = members[0].train.model, members[0].data
+            network = place.network(number) or network_for(model, load(options))
             # One group at a time: its states may be large.
-            groups = {
-                number: (
-                    network,
-                    *_read_states(directory, members, static_training(plan, members[0], network), network),
-                )
-            }
+            groups = {number: (network, *_read_states(place.checkpoints_path(number), plan, members, network))}
         network, step, states = groups[number]
         position = ledger.groups[number].runs.index(run)
         yield TrainedRun(
@@ -142,16 +134,16 @@ def read_runs(workdir: StrPath, runs: Sequence[int] = ()) -> Iterator[TrainedRun
             step=step,
             settings=ledger.runs[run],
             network=network,
-            load=lambda members=members: with_data().view(members).dataset,
+            load=functools.partial(load, members[0].data),
         )
 
 
-def _read_states(directory: Path, runs: tuple[Run, ...], train: TrainSpec, network: Network) -> tuple[int, RunState]:
+def _read_states(directory: Path, plan: SweepPlan, runs: tuple[Run, ...], network: Network) -> tuple[int, RunState]:
     """The step of a group's newest states, and these."""
     # Opening makes a directory that is not there.
     if not directory.is_dir():
         raise FileNotFoundError(f"--workdir: {directory} is not there; expected the checkpoints of its runs")
-    seed = jax.ShapeDtypeStruct((), np.int32)
+    train, seed = static_training(plan, runs[0], network), jax.ShapeDtypeStruct((), np.int32)
     one = jax.eval_shape(lambda seed: init_run(train, runs[0].hyper, seed, network.image_shape), seed)
     like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(runs), *leaf.shape), leaf.dtype), one)
     with GroupCheckpoints(directory) as checkpoints:
@@ -168,31 +160,4 @@ def recorded_plugins(workdir: StrPath) -> tuple[str, ...]:
     Returns:
         Names for ``ncjax.plugins.import_plugins``; none where no config is recorded.
     """
-    path = Path(workdir) / "config.json"
-    return tuple(read_object(path).get("plugins", ())) if path.is_file() else ()
-
-
-def _read_config(workdir: Path) -> ml_collections.ConfigDict:
-    """The config that a workdir describes."""
-    config, path = default_config(), workdir / "config.json"
-    content = read_object(path)
-    for section, old in ((content, "sweeps"), (content.get("sweep"), "zipped")):
-        if isinstance(section, dict) and section.pop(old, None):
-            raise ValueError(
-                f"--workdir: {path}: {old!r} is of an earlier version; go on with this sweep under a config that says "
-                f"the same in config.sweep.points, and it is read again"
-            )
-    with config.ignore_type():
-        try:
-            config.update(_tuples(content))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = str(error).partition("\n")[0]
-            raise ValueError(f"--workdir: {path}: {reason}; restore the file") from None
-    return config
-
-
-def _tuples(value: Any) -> Any:
-    """JSON's lists as the tuples that they were."""
-    if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    return tuple(_tuples(inner) for inner in value) if isinstance(value, list) else value
+    return Workdir(workdir).plugins()

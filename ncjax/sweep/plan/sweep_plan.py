@@ -123,3 +123,9 @@ class SweepPlan:
         choices=("auto", "map", "vmap"),
         key="runs_axis",
     )
+
+    def varying(self) -> frozenset[str]:
+        """Names of the settings in which runs differ."""
+        settings = [run.columns() for run in self.runs]
+        names = {name for each in settings for name in each}
+        return frozenset(name for name in names if len({each.get(name) for each in settings}) > 1)

@@ -15,19 +15,6 @@ KEPT = 2
 """Newest checkpoints of a group that are kept: should the newest be damaged, the one before it serves."""
 
 
-def group_checkpoints(workdir: Path, number: int) -> Path:
-    """The directory of a group's checkpoints.
-
-    Args:
-        workdir: of the sweep.
-        number: of the group.
-
-    Returns:
-        A path.
-    """
-    return workdir / "checkpoints" / f"group_{number:03d}"
-
-
 class GroupCheckpoints:
     """Checkpoints of one group: saved asynchronously, the newest kept, a half-written one never seen.
 

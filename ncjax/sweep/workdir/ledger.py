@@ -3,16 +3,11 @@
 import dataclasses
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ncjax.files import read_object, write_json
-from ncjax.paths import StrPath
 from ncjax.sweep.plan.grid import groups
 from ncjax.sweep.plan.measuring_times import checkpoint_epochs
 from ncjax.sweep.plan.sweep_plan import Run, SweepPlan
-
-FILE_NAME = "runs.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,17 +50,6 @@ class Ledger:
         numbers = {_identity(settings): number for number, settings in enumerate(self.runs)}
         placed = {numbers[_identity(run.columns())]: run for run in runs}
         return {number: dataclasses.replace(run, index=number) for number, run in sorted(placed.items())}
-
-    def varying(self) -> frozenset[str]:
-        """Names of the settings in which runs differ.
-
-        Examples:
-            >>> sorted(Ledger((0.0,), ({"l2": 0.0, "seed": 0}, {"l2": 0.0, "seed": 1}), {}).varying())
-            ['seed']
-        """
-        names = {name for settings in self.runs for name in settings}
-        values = {name: {json.dumps(settings.get(name)) for settings in self.runs} for name in names}
-        return frozenset(name for name in names if len(values[name]) > 1)
 
     def divided(self, number: int, limit: int) -> "tuple[Ledger, list[int]]":
         """The same with one group divided into equal parts.
@@ -134,28 +118,6 @@ def extend_ledger(ledger: Ledger | None, plan: SweepPlan, limit: int = 0) -> Led
     )
 
 
-def read_ledger(workdir: StrPath) -> Ledger | None:
-    """Reads a workdir's ledger.
-
-    Args:
-        workdir: of a sweep.
-
-    Returns:
-        The ledger, or None if there is none.
-
-    Raises:
-        ValueError: if it is not a ledger.
-    """
-    path = Path(workdir) / FILE_NAME
-    if not path.is_file():
-        return None
-    try:
-        return from_json(read_object(path))
-    except ValueError as error:
-        reason = str(error).removeprefix(f"{path}: ")
-        raise ValueError(f"--workdir: {path}: {reason}; restore the file or use a new directory") from None
-
-
 def from_json(content: dict[str, Any]) -> Ledger:
     """A ledger from what its file holds, every part of which is checked.
 
@@ -184,16 +146,6 @@ def from_json(content: dict[str, Any]) -> Ledger:
             raise ValueError(f"groups: {number} has runs that are not among the {len(runs)}")
         divided[int(number)] = Members(tuple(members), group["size"])
     return Ledger(tuple(epochs), tuple(runs), divided)
-
-
-def write_ledger(workdir: Path, ledger: Ledger) -> None:
-    """Writes a workdir's ledger in one step.
-
-    Args:
-        workdir: a directory that is there.
-        ledger: to write.
-    """
-    write_json(workdir / FILE_NAME, dataclasses.asdict(ledger))
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

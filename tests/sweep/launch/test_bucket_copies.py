@@ -7,9 +7,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from ncjax.sweep import check_workdir, run_sweep
+from ncjax.sweep import Workdir, run_sweep
 from ncjax.sweep.launch import bucket_copies as cloud
-from ncjax.sweep.launch import group
+from ncjax.sweep.workdir import event_files
 from tests.sweep.kills import rows_without_times
 from tests.sweep.launch.copies import begun, state
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.structure
 def test_a_sweep_begun_on_one_machine_is_finished_on_another_and_read_on_a_third(
     config, finished, monkeypatch, url, machine
 ):
-    write = group.EventFiles.write
+    write = event_files.EventFiles.write
 
     def fail_at_the_third_checkpoint(self, row):
         if row["step"] == 4:
@@ -28,7 +28,7 @@ def test_a_sweep_begun_on_one_machine_is_finished_on_another_and_read_on_a_third
 
     machine("a")
     with monkeypatch.context() as patch:
-        patch.setattr(group.EventFiles, "write", fail_at_the_third_checkpoint)
+        patch.setattr(event_files.EventFiles, "write", fail_at_the_third_checkpoint)
         with pytest.raises(KeyboardInterrupt), cloud.writing(url) as workdir:
             run_sweep(config, workdir)
     machine("b")
@@ -215,4 +215,4 @@ def test_an_emulated_s3_serves_as_well(finished, tmp_path, machine, monkeypatch)
 
 def test_a_url_where_a_path_belongs_is_an_error(config):
     with pytest.raises(ValueError, match=r"--workdir: got gs:/bucket/mine, expected a path"):
-        check_workdir(config, Path("gs://bucket/mine"))
+        Workdir("gs://bucket/mine").check(config)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ncjax.sweep import default_config, expand, groups
-from ncjax.sweep.launch.local import prepare
+from ncjax.sweep import Workdir, default_config, expand, groups
+from ncjax.sweep.launch.preparation import prepare
 from ncjax.sweep.workdir.ledger import extend_ledger
 
 
@@ -32,14 +32,13 @@ def test_the_table_has_the_column_only_where_it_is_swept():
 def test_each_group_sees_its_own_data_in_the_same_unit(tmp_path):
     config = sample_sizes(50, 100)
     config.measure.fine_probes = True
-    sweep = prepare(config, tmp_path)
-    ledger = extend_ledger(None, sweep.plan)
-    views = [sweep.view(group.runs) for group in sweep.groups(ledger)]
-    assert [len(view.dataset.train) for view in views] == [50, 100]
-    assert [len(view.inputs.train_labels) for view in views] == [50, 100]
-    assert [view.plan.measure.fine_classes for view in views] == [10, 10]
-    np.testing.assert_array_equal(views[0].dataset.mean, views[1].dataset.mean)
-    assert [group.steps_per_epoch for group in sweep.groups(ledger)] == [1, 3]
+    sweep = prepare(config, Workdir(tmp_path))
+    found = sweep.groups(extend_ledger(None, sweep.plan))
+    assert [len(group.dataset.train) for group in found] == [50, 100]
+    assert [len(sweep.inputs(group).train_labels) for group in found] == [50, 100]
+    assert [group.spec.measure.fine_classes for group in found] == [10, 10]
+    np.testing.assert_array_equal(found[0].dataset.mean, found[1].dataset.mean)
+    assert [group.steps_per_epoch for group in found] == [1, 3]
 
 
 @pytest.mark.parametrize(

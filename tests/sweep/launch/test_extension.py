@@ -64,7 +64,7 @@ def test_an_interrupted_extension_goes_on(config, finished, tmp_path, monkeypatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("ncjax.sweep.launch.local.run_group", fail)
+        patch.setattr("ncjax.sweep.launch.here.run_group", fail)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(config, tmp_path)
     run_sweep(config, tmp_path)

@@ -158,7 +158,7 @@ def test_a_row_cut_off_by_a_full_disk_is_written_again(config, finished, tmp_pat
         append_rows(path, rows)
 
     with monkeypatch.context() as patch:
-        patch.setattr("ncjax.sweep.launch.group.results.append_rows", half_of_the_third)
+        patch.setattr("ncjax.sweep.launch.run_group.results.append_rows", half_of_the_third)
         with pytest.raises(OSError, match="no space left"):
             run_sweep(config, workdir)
     run_sweep(config, workdir)

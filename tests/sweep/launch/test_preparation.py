@@ -6,7 +6,8 @@ import pytest
 
 from ncjax import data
 from ncjax.sweep.launch.preparation import prepare
-from ncjax.sweep.workdir.directory import locked
+from ncjax.sweep.workdir.lock import locked
+from ncjax.sweep.workdir.workdir import Workdir
 
 
 @pytest.fixture
@@ -24,23 +25,23 @@ def verified(monkeypatch):
 
 def test_data_are_verified_when_asked_for_and_after_a_crash(config, tmp_path, verified):
     workdir = tmp_path / "sweep"
-    prepare(config, workdir)
+    prepare(config, Workdir(workdir))
     with locked(workdir):
         # What another process finds that goes on after one that was killed.
         shutil.copytree(workdir, tmp_path / "crashed")
-    prepare(config, workdir)
-    prepare(config, workdir, verify_data=True)
-    prepare(config, tmp_path / "crashed")
+    prepare(config, Workdir(workdir))
+    prepare(config, Workdir(workdir), verify_data=True)
+    prepare(config, Workdir(tmp_path / "crashed"))
     assert verified == [False, False, True, True]
     # Once it has run to an end the crash is forgotten.
     with locked(tmp_path / "crashed"):
         pass
-    prepare(config, tmp_path / "crashed")
+    prepare(config, Workdir(tmp_path / "crashed"))
     assert verified[4:] == [False]
 
 
 def test_a_process_that_stops_in_order_leaves_no_sign_of_a_crash(config, tmp_path, verified):
     with pytest.raises(KeyboardInterrupt), locked(tmp_path):
         raise KeyboardInterrupt
-    prepare(config, tmp_path)
+    prepare(config, Workdir(tmp_path))
     assert verified == [False]

@@ -8,7 +8,7 @@ import pytest
 from ncjax import data
 from ncjax.results import read_rows
 from ncjax.sweep import read_config, read_run, run_sweep
-from ncjax.sweep.launch import group
+from ncjax.sweep.workdir import event_files
 from tests import small
 from tests.sweep.conftest import make_config
 from tests.sweep.kills import rows_without_times
@@ -61,7 +61,7 @@ def test_an_interrupted_sweep_resumes_from_the_weights_that_it_began_with(folder
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(group.EventFiles, "write", fail_at_the_first_checkpoint)
+        patch.setattr(event_files.EventFiles, "write", fail_at_the_first_checkpoint)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(fine_tuning(folder), tmp_path)
     # Without a checkpoint of its own the sweep starts again, though its source is gone.

@@ -10,7 +10,7 @@ import pytest
 from ncjax import data
 from ncjax.cli.measure import measure_run
 from ncjax.data import normalize
-from ncjax.sweep import check_workdir, read_run
+from ncjax.sweep import Workdir, read_run
 from tests.sweep.kills import rows_without_times
 
 
@@ -72,7 +72,7 @@ def test_a_workdir_whose_rows_stand_in_sections_goes_on_and_is_not_read_before(c
     content["sweep"]["zipped"] = []
     content["sweeps"] = {"row": {"learning_rate": [0.1]}}
     path.write_text(json.dumps(content))
-    check_workdir(config, tmp_path / "old")
+    Workdir(tmp_path / "old").check(config)
     with pytest.raises(ValueError, match=r"config\.json: 'sweeps' is of an earlier version; go on with this sweep"):
         read_run(tmp_path / "old", 0)
 

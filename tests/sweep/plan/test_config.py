@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ncjax.sweep import check_workdir, default_config, read_config
+from ncjax.sweep import Workdir, default_config, read_config
 
 
 def with_value(key, value):
@@ -82,7 +82,7 @@ def test_an_option_newer_than_a_workdir_was_at_its_default_there(tmp_path):
     stored = json.loads(json.dumps(config.to_dict()))
     del stored["measure"]["bounds"]
     (tmp_path / "config.json").write_text(json.dumps(stored))
-    check_workdir(config, tmp_path)
+    Workdir(tmp_path).check(config)
     config.measure.bounds = True
     with pytest.raises(ValueError, match=r"holds a sweep with config\.measure\.bounds=False, this one has True"):
-        check_workdir(config, tmp_path)
+        Workdir(tmp_path).check(config)

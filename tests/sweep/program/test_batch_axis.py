@@ -5,6 +5,7 @@ import pytest
 
 from ncjax.sweep import make_mesh, run_sweep
 from ncjax.sweep.launch import group
+from ncjax.sweep.workdir import event_files
 from ncjax.training import split_batch
 from tests.sweep import devices
 from tests.sweep.kills import rows_without_times
@@ -32,7 +33,7 @@ def test_the_batch_is_divided_and_not_repeated():
 
 def test_a_sweep_goes_on_with_another_number_of_devices(config, finished, tmp_path, monkeypatch):
     workdir = tmp_path / "moved"
-    write = group.EventFiles.write
+    write = event_files.EventFiles.write
 
     def fail_at_the_third_checkpoint(self, row):
         if row["step"] == 4:
@@ -40,7 +41,7 @@ def test_a_sweep_goes_on_with_another_number_of_devices(config, finished, tmp_pa
         write(self, row)
 
     with monkeypatch.context() as patch:
-        patch.setattr(group.EventFiles, "write", fail_at_the_third_checkpoint)
+        patch.setattr(event_files.EventFiles, "write", fail_at_the_third_checkpoint)
         patch.setattr(group, "make_mesh", lambda runs, *_: make_mesh(runs, 2))
         with pytest.raises(KeyboardInterrupt):
             run_sweep(config, workdir)

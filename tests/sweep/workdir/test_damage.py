@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from ncjax.results import read_table
-from ncjax.sweep import check_workdir, default_config, read_ledger, read_run, run_sweep
+from ncjax.sweep import Workdir, default_config, read_run, run_sweep
 
 pytestmark = pytest.mark.structure
 
@@ -98,12 +98,12 @@ def test_a_file_is_no_workdir(tmp_path, below):
     path = tmp_path / "file"
     path.write_text("")
     with pytest.raises(ValueError, match=r"--workdir: got .*, but .*file is a file, expected a directory"):
-        check_workdir(default_config(), path / below)
+        Workdir(path / below).check(default_config())
 
 
 def test_a_ledger_that_was_written_is_read(whole):
-    ledger = read_ledger(whole)
+    ledger = Workdir(whole).ledger()
     assert ledger is not None
     assert ledger.groups[0].runs == (0, 1)
     shutil.rmtree(whole)
-    assert read_ledger(whole) is None
+    assert Workdir(whole).ledger() is None

@@ -5,7 +5,8 @@ import pytest
 
 from ncjax import data
 from ncjax.sweep import call_in_words, count_compilations, run_sweep
-from ncjax.sweep.launch import group, local
+from ncjax.sweep.launch import run_group
+from ncjax.sweep.workdir import event_files, lock
 from tests.sweep.kills import rows_without_times
 
 pytestmark = pytest.mark.structure
@@ -17,7 +18,7 @@ def test_there_is_one_row_for_each_run_and_checkpoint(config, finished):
 
 
 def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config, finished, tmp_path, monkeypatch):
-    workdir, write = tmp_path / "cut", group.EventFiles.write
+    workdir, write = tmp_path / "cut", event_files.EventFiles.write
 
     def fail_at_the_third_checkpoint(self, row):
         if row["step"] == 4:
@@ -25,7 +26,7 @@ def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config
         write(self, row)
 
     with monkeypatch.context() as patch:
-        patch.setattr(group.EventFiles, "write", fail_at_the_third_checkpoint)
+        patch.setattr(event_files.EventFiles, "write", fail_at_the_third_checkpoint)
         with pytest.raises(KeyboardInterrupt):
             run_sweep(config, workdir)
     with (workdir / "results.jsonl").open("a") as file:
@@ -38,13 +39,13 @@ def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config
 
 
 def test_a_column_that_is_not_in_the_list_is_refused_and_nothing_is_written(config, tmp_path, monkeypatch):
-    measure = group.CompiledGroup.measure
+    measure = run_group.CompiledGroup.measure
 
     def with_a_novelty(self, state, step):
         state, measured = measure(self, state, step)
         return state, {**measured, "train/varianceratio": measured["train/variance_ratio"]}
 
-    monkeypatch.setattr(group.CompiledGroup, "measure", with_a_novelty)
+    monkeypatch.setattr(run_group.CompiledGroup, "measure", with_a_novelty)
     with pytest.raises(ValueError, match=r"got 'train/varianceratio'.*did you mean 'train/variance_ratio'"):
         run_sweep(config, tmp_path)
     assert not (tmp_path / "results.jsonl").exists()
@@ -99,7 +100,7 @@ def test_a_network_that_does_not_take_the_images_is_an_error_before_anything_is_
 
 
 def test_a_second_process_on_a_workdir_is_refused(config, tmp_path):
-    with local.locked(tmp_path), pytest.raises(ValueError, match="another process is running a sweep"):
+    with lock.locked(tmp_path), pytest.raises(ValueError, match="another process is running a sweep"):
         run_sweep(config, tmp_path)
 
 
