@@ -12,15 +12,19 @@ EXTRAS := torch==2.13.0 torch2jax>=0.1 ray[default]>=2.40 s3fs>=2024.6 moto[serv
 NEWEST ?= $(shell for python in python3.13 python3.12 $(HOME)/.pyenv/versions/3.13*/bin/python $(HOME)/.pyenv/versions/3.12*/bin/python; do \
   "$$python" -c 0 2>/dev/null && { echo "$$python"; break; }; done)
 
-.PHONY: quickstart test test-extras test-newest test-some bench lint format docs clean
+.PHONY: quickstart test test-slow test-extras test-newest test-some bench lint format docs clean
 
 quickstart: $(VENV)/installed  ## train a sweep, measure it, transfer it, report
 	$(BIN)/python -m experiments.sweep --config=configs/quickstart.py --workdir=$(WORKDIR)
 	$(BIN)/python -m experiments.report --workdir=$(WORKDIR)
 
-test: $(VENV)/installed-test  ## every test of what is installed by default
-	$(PYTEST) -m 'not structure and not extras'
-	JAX_DISABLE_MOST_OPTIMIZATIONS=true $(PYTEST) -m 'structure and not extras'
+test: $(VENV)/installed-test  ## the tests of what is installed by default, but for the slow ones
+	$(PYTEST) -m 'not structure and not extras and not slow'
+	JAX_DISABLE_MOST_OPTIMIZATIONS=true $(PYTEST) -m 'structure and not extras and not slow'
+
+test-slow: $(VENV)/installed-test  ## the slow ones: whole sweeps, two hosts, large shapes, the pages of the documentation
+	$(PYTEST) -m 'slow and not structure and not extras'
+	JAX_DISABLE_MOST_OPTIMIZATIONS=true $(PYTEST) -m 'slow and structure and not extras'
 
 test-extras: $(VENV)/installed-test  ## what needs PyTorch, Ray, an emulated S3 or a browser
 	@for each in $(foreach extra,$(EXTRAS),'$(extra)'); do \
@@ -38,7 +42,7 @@ endif
 
 test-some: $(VENV)/installed-test  ## a selection: measures, networks, training, a small sweep
 	$(BIN)/python -c 'import jax, platform; print("Python", platform.python_version(), "JAX", jax.__version__)'
-	$(PYTEST) -m 'not extras' tests/metrics tests/models tests/training tests/sweep/launch/test_loop.py
+	$(PYTEST) -m 'not extras and not slow' tests/metrics tests/models tests/training tests/sweep/launch/test_loop.py
 
 bench: $(VENV)/installed-bench  ## speed against PyTorch; BENCH=--suite=gc for one suite
 	$(BIN)/python -m experiments.benchmark $(BENCH)

@@ -46,6 +46,7 @@ def run(page: Path, capsys) -> None:
             assert math.isclose(float(got), float(expected), rel_tol=RELATIVE, abs_tol=ABSOLUTE), (printed, shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in WRITTEN if name(page) not in EXTRA], ids=name)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_page_prints_what_it_shows(page, capsys):

@@ -96,6 +96,7 @@ def test_files_that_do_not_belong_together_are_named(files, tmp_path):
         from_files(files, other, None)
 
 
+@pytest.mark.slow
 def test_a_sweeps_checkpoint_scores_as_in_its_table(tmp_path, monkeypatch, small_dataset):
     monkeypatch.setattr(data, "load", lambda _: small_dataset)
     config = make_config()
@@ -117,6 +118,7 @@ def launch(*arguments):
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.slow
 def test_the_standard_output_is_json_and_files_have_the_names_that_were_asked_for(files, tmp_path):
     outputs = {"json": tmp_path / "result", "per_episode": tmp_path / "accuracies"}
     done = launch(

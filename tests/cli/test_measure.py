@@ -88,6 +88,7 @@ def test_float64_features_are_measured_in_float64(sample, read):
         np.testing.assert_allclose(result["metrics"][name], expected[name], rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_is_null_and_noted(read):
     labels = np.arange(24) % 3
     result = measure_features(

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ncjax.cli import report
 from ncjax.sweep.workdir.lock import locked
 from tests.claims.synthetic import sweep_table
@@ -26,6 +28,7 @@ def write_results(workdir: Path) -> None:
     (workdir / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+@pytest.mark.slow
 def test_reports_several_workdirs_and_warns_of_what_is_damaged(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
     for workdir in (first, second):

@@ -39,6 +39,7 @@ def rows(convolve, cotangents, x, kernel):
     return pull_all(cotangents, x, kernel)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0], ids=["nothing is live", "some", "all"])
 def test_rows_of_a_jacobian_are_those_of_the_native_convolution(small, case, share):

@@ -10,10 +10,13 @@ from ncjax.data import DataSpec, load, prepare
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
-pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(),
-    reason="Debian's package dataset-fashion-mnist is not installed (apt-get install it to run this)",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not FOLDER.is_dir(),
+        reason="Debian's package dataset-fashion-mnist is not installed (apt-get install it to run this)",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

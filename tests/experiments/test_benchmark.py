@@ -146,6 +146,7 @@ def test_torch_networks_have_the_same_parameters_and_logits(name):
     assert jnp.allclose(logits.detach().numpy(), subject.model.apply(subject.variables, images)[0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_forward_pass_of_vgg_costs_its_convolutions_without_the_padding():
     forward, backward = subjects.pass_flops(subjects.network("vgg13"), 1)
     widths = [3, 64, 64, 128, 128, 256, 256, 512, 512, 512, 512]
@@ -184,10 +185,12 @@ def test_vectors_spent_are_one_an_output_if_exact_and_one_a_probe_if_not():
     assert gc.exact_value(subject, QUICK)(subject.variables, images).shape == (3,)
 
 
+@pytest.mark.slow
 def test_exact_complexity_of_vgg_at_batch_256_stays_within_four_gib():
     assert memory.exact_memory(subjects.network("vgg13"), 256, QUICK) < 4 * memory.GIB
 
 
+@pytest.mark.slow
 def test_the_collapse_report_holds_few_copies_of_the_features():
     samples, dim = 20_000, 64
     assert memory.report_memory(samples, dim, 10) < 4 * (4 * samples * dim)
@@ -249,6 +252,7 @@ def test_no_stage_begins_when_the_time_of_all_is_over(tmp_path):
     assert [row.what for row in rows] == ["left out"]
 
 
+@pytest.mark.slow
 def test_the_three_ways_to_advance_many_runs_train_alike():
     subject = subjects.network("convnet4", size=8, channels=1, widths=(4, 4), num_classes=4)
     spec, inputs = train.one_run(subject, batch=4, num_images=8)

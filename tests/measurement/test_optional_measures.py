@@ -12,6 +12,8 @@ from ncjax import measurement, metrics, models, training, transfer
 from ncjax.measurement import MeasureSpec, measure
 from ncjax.training import Hyper, init_run, sample_losses
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = MeasureSpec(
     chunk=4, complexity_probes=0, target_classes=2, flatness_samples=6, hessian_probes=4, sam_radius=0.1,
     first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, directional=True, fine_classes=3,

@@ -72,6 +72,7 @@ def true_error(features, labels, num_classes, size, shots, episodes, rng):
     return wrong.mean(), wrong.std() / episodes**0.5
 
 
+@pytest.mark.slow
 def test_no_distribution_has_a_larger_error_and_no_bound_is_looser_than_the_old_one():
     for seed in range(200):
         features, labels, num_classes, size = random_distribution(seed)

@@ -43,6 +43,7 @@ def dead(jitter: int) -> np.ndarray:
     return np.where(steps > 0, np.nextafter(one, np.float32(2)), one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", [dead(0), dead(1), np.zeros((24, 6), np.float32)], ids=["equal", "jitter", "zero"])
 def test_a_dead_network_is_not_perfectly_collapsed(features):
     for report in everything(features):

@@ -34,6 +34,7 @@ def assert_as_exact_as_promised(column: str, shape: Shape) -> None:
             assert error <= allowed(column, name), (name, sample)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_measure_is_as_exact_as_promised_at_any_depth_offset_and_imbalance(shape):
     assert_as_exact_as_promised("small", shape)
@@ -45,6 +46,7 @@ def test_every_measure_of_large_shapes_is_as_exact_as_promised(shape):
     assert_as_exact_as_promised("large", shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [SHAPES[3], SHAPES[5]])
 def test_every_measure_in_double_precision_is_as_exact_as_promised(x64, shape):
     assert_as_exact_as_promised("double", shape)
@@ -146,6 +148,7 @@ def test_vci_of_too_few_samples_is_zero():
     assert abs(float(metrics.vci(metrics.class_stats(features, labels, 3)))) < 1e-6
 
 
+@pytest.mark.slow
 def test_absent_and_single_sample_classes_take_part_as_defined():
     rng = np.random.default_rng(5)
     features, labels = reference.collapsed_features(rng, 6, 8, 12)
@@ -250,6 +253,7 @@ def test_without_scatter_is_an_error(name):
         getattr(metrics, name)(stats)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nc1", "variance_ratio", "cdnv", "vci"])
 def test_gradient_matches_finite_differences(name, x64):
     rng = np.random.default_rng(11)
@@ -263,6 +267,7 @@ def test_gradient_matches_finite_differences(name, x64):
     np.testing.assert_allclose(float(jax.grad(along)(0.0)), float(slope), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nc1", "cdnv", "vci"])
 def test_gradient_is_finite_where_all_singular_values_coincide(name):
     labels = np.repeat(np.arange(4), 6)
@@ -294,6 +299,7 @@ def test_means_on_one_line_count_in_that_direction_alone():
     assert float(metrics.nc1(metrics.class_stats(features, labels, 5))) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_classes", [6, 14])
 def test_units_that_are_hardly_ever_active_leave_nc1_and_vci_their_digits(num_classes):
     # As networks with ReLU have them: one dead unit, two whose features are a ten-thousandth of the others'.

@@ -135,6 +135,7 @@ def test_the_second_calls_cover_every_public_function():
     assert public - WITHOUT == set(CALLS)
 
 
+@pytest.mark.slow
 def test_a_report_keeps_its_order():
     assert next(iter(CALLS["collapse_report"]())) == "collapsed_to_a_point"
     assert next(iter(CALLS["train_test_report"]())).startswith("train/")

@@ -47,6 +47,7 @@ def sample(dim: int, std: float, span: float = 1.0):
     return features[(labels != 3) & (labels != 39)], labels[(labels != 3) & (labels != 39)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dim", "std", "span"), [(12, 1.0, 1.0), (12, 1e-3, 1e4), (60, 1e-5, 1.0), (60, 1.0, 1e4)])
 def test_measures_by_blocks_are_the_definitions(in_blocks, dim, std, span):
     features, labels = sample(dim, std, span)
@@ -104,6 +105,7 @@ def test_logits_of_many_classes_are_made_a_block_of_rows_at_a_time(monkeypatch):
     np.testing.assert_array_equal(metrics.classify(stats, kernel, bias.astype(np.float32), features), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [12, 60])
 def test_gradients_by_blocks_are_those_of_all_pairs(request, dim):
     features, labels = sample(dim, 1.0)
@@ -122,6 +124,7 @@ def test_gradients_by_blocks_are_those_of_all_pairs(request, dim):
     np.testing.assert_allclose(slope(), whole, rtol=0, atol=1e-4 * np.abs(whole).max())
 
 
+@pytest.mark.slow
 def test_no_measure_of_30000_classes_takes_memory_in_their_square():
     def measures(stats, kernel):
         values = metrics.collapse_report(stats, kernel)

@@ -86,6 +86,7 @@ def functions(features, labels, kernel):
     yield "nc3 of kernel", lambda w: metrics.nc3(stats, w), kernel
 
 
+@pytest.mark.slow
 def test_gradients_with_an_absent_class_are_those_of_finite_differences(x64):
     rng = np.random.default_rng(0)
     labels = np.array([0, 1, 3, 4] * 3)
@@ -97,6 +98,7 @@ def test_gradients_with_an_absent_class_are_those_of_finite_differences(x64):
         np.testing.assert_allclose(float(jax.grad(along)(0.0)), float(slope), rtol=1e-6, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 5])
 def test_gradients_exactly_at_a_frame_are_finite(count):
     # Columns of ones and minus ones, or axes, keep every cosine exact.

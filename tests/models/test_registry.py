@@ -75,6 +75,7 @@ def test_every_model_names_each_of_its_layers_in_one_stage(name, norm):
     assert {*variables["params"], *variables["batch_stats"]} - {"classifier"} <= set(named)
 
 
+@pytest.mark.slow
 def test_the_lowering_does_not_change_a_network():
     logits = []
     for lowering in ("xla", "matmul"):

@@ -97,6 +97,7 @@ def test_error_is_below_the_bound_by_cdnv() -> None:
     assert stray / 2 < error <= 16 * (1 + 2 / shots) * cdnv < 0.25
 
 
+@pytest.mark.slow
 def test_noise_is_at_chance_for_every_head() -> None:
     labels = np.arange(6_000) % 6
     noise = np.random.default_rng(4).normal(size=(labels.size, 8)).astype(np.float32)
@@ -106,6 +107,7 @@ def test_noise_is_at_chance_for_every_head() -> None:
         assert abs(float(per_episode.mean()) - 0.2) < 4 * standard_error(per_episode, 20, 1_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, 0.1, -3.7, 1e4])
 def test_equal_features_score_exactly_chance(value: float) -> None:
     spec = EpisodeSpec(ways=5, shots=(1, 3), queries=5, episodes=20, heads=COMPILED)
@@ -227,6 +229,7 @@ def test_features_that_are_not_finite_score_nan_inside_a_program() -> None:
     assert bool(jnp.isnan(measure(np.full_like(FEATURES, np.inf), class_index(LABELS), KEY, SPEC)).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("head", ["ncm", "ridge", LogisticRegression(unit=False), "svm", AnyScores()])
 def test_an_episode_with_a_feature_that_is_not_finite_scores_nan_and_others_do_not(head, value: float) -> None:
@@ -243,6 +246,7 @@ def test_an_episode_with_a_feature_that_is_not_finite_scores_nan_and_others_do_n
     np.testing.assert_array_equal(np.isnan(accuracy), expected)
 
 
+@pytest.mark.slow
 def test_fits_say_how_well_they_converged() -> None:
     spec = EpisodeSpec(ways=4, shots=(1, 3), queries=5, episodes=20, heads=("ncm", "logistic"))
     norms = jax.jit(episode_results, static_argnames="spec")(FEATURES, class_index(LABELS), KEY, spec).gradient_norm

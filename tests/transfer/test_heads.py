@@ -172,6 +172,7 @@ def test_the_svm_is_finite_at_any_scale(scale: float) -> None:
     assert (scores.argmax(axis=1) == np.repeat(np.arange(5), 15)).mean() > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in HEADS if name != "svm"])
 def test_accuracy_under_a_common_mean_is_that_of_double_precision(name: str) -> None:
     # Offsets that are whole numbers, and features of few digits: shifting them rounds nothing.

@@ -80,6 +80,7 @@ def test_ridge_probe_predicts_as_scikit_learn(standardise: bool) -> None:
     assert float(result.gradient_norm) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["logistic", "ridge"])
 def test_the_l2_is_that_of_the_best_validation_accuracy(head: str) -> None:
     grid = (1e2, 1e-3, 1e-1)

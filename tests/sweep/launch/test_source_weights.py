@@ -13,6 +13,8 @@ from tests import small
 from tests.sweep.conftest import make_config
 from tests.sweep.kills import rows_without_times
 
+pytestmark = pytest.mark.slow
+
 
 def small_config(**changes):
     config = make_config()

@@ -27,6 +27,7 @@ def test_the_final_state_of_every_run_is_the_network_of_its_last_row(config, fin
         read_run(finished_workdir, 2)
 
 
+@pytest.mark.slow
 def test_a_run_measured_again_has_the_collapse_of_its_last_row(config, finished_workdir):
     row = rows_without_times(finished_workdir)[-1]
     result = measure_run(finished_workdir, row["run"])

@@ -10,6 +10,8 @@ from ncjax.training import split_batch
 from tests.sweep import devices
 from tests.sweep.kills import rows_without_times
 
+pytestmark = pytest.mark.slow
+
 RUNS = devices.RUNS[1:3]
 
 

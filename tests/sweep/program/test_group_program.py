@@ -66,6 +66,7 @@ def test_a_run_does_not_depend_on_the_order_of_the_grid(spec, inputs, together):
     np.testing.assert_allclose(rows[-1]["train/loss"], reversed_rows[-1]["train/loss"][::-1], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_runs_side_by_side_on_several_devices_are_those_one_after_another_on_one(spec, inputs, together):
     # Four runs on three devices are filled up to six, two a device.
     vmapped = ProgramSpec(spec.train, spec.measure, spec.image_shape, sharing="vmap")

@@ -34,6 +34,7 @@ def whole(four_runs, tmp_path):
     return in_order(rows_without_times(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
     four_runs, whole, tmp_path, monkeypatch, capsys
 ):
@@ -60,6 +61,7 @@ def test_a_group_that_runs_out_of_memory_on_the_way_is_halved_and_goes_on(
         assert ours["train/loss"] == pytest.approx(theirs["train/loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_limit_on_runs_per_program_makes_groups_of_one_size_that_share_a_program(four_runs, whole, tmp_path):
     four_runs.mesh.runs_per_program = 3
     summary = run_sweep(four_runs, tmp_path / "limited")
@@ -74,6 +76,7 @@ def test_a_limit_on_runs_per_program_makes_groups_of_one_size_that_share_a_progr
         assert same["train/loss"] == pytest.approx(row["train/loss"], rel=1e-4)
 
 
+@pytest.mark.structure
 @pytest.mark.parametrize("stream", ["never", "always"])
 def test_a_program_that_would_not_fit_is_divided_before_it_runs(four_runs, tmp_path, monkeypatch, stream):
     four_runs.stream.train = stream

@@ -15,6 +15,8 @@ from ncjax.sweep.program.resident import ResidentGroup
 from ncjax.sweep.program.streamed import StreamedGroup
 from ncjax.training import Hyper
 
+pytestmark = pytest.mark.slow
+
 STEPS = 7
 
 
