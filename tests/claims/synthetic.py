@@ -96,6 +96,7 @@ def with_optional(table: pd.DataFrame) -> pd.DataFrame:
         "test/nearest_mean_bound": 9 * table["test/cdnv"], "train/chain_slack": 5.0,
         "train/loss_gradient_norm": table["train/loss"], "train/hessian_trace": 9 * table["train/loss"],
         "train/sam_sharpness": 0.1 * table["train/loss"],
+        "train/nc2_etf": table["train/cdnv"], "train/nc3": 0.5 * table["train/cdnv"], "train/nc4": table["train/error"],
         "fine/ridge_accuracy": 0.5 + 0.1 * np.tanh(train), "fine/knn_accuracy": 0.4 + 0.1 * np.tanh(train),
         "estimate/exact/products": 6400.0,
         "estimate/exact/geometric_complexity": table["train/geometric_complexity"],

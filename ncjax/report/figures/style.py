@@ -69,7 +69,7 @@ class ReportFigure:
     Examples:
         >>> from ncjax.report import FIGURES
         >>> FIGURES[0].name
-        'trajectories'
+        'loss_and_error'
     """
 
     name: str

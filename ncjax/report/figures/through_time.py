@@ -101,6 +101,25 @@ def geometric_mean(rows: pd.DataFrame, column: str) -> pd.Series:
     return pd.Series(np.exp(means.to_numpy()), index=means.index)
 
 
+def shared_mean(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Mean of a quantity at each epoch at which every run under way was measured.
+
+    Args:
+        rows: checkpoints of several runs, as `drawn_rows` returns them.
+        column: the quantity.
+
+    Returns:
+        Indexed by shared epoch; values that are not numbers take no part.
+
+    Examples:
+        >>> rows = pd.DataFrame({"run": [0, 1], SHARED_EPOCH: 1.0, "x": [0.0, 0.5]})
+        >>> shared_mean(rows, "x").to_dict()
+        {1.0: 0.25}
+    """
+    rows = complete_rows(rows)
+    return rows[column].astype(float).groupby(rows[SHARED_EPOCH]).mean()
+
+
 def value_groups(rows: pd.DataFrame, axis: str | None) -> list[tuple[Any, pd.DataFrame]]:
     """Splits rows by the value of a hyper-parameter.
 

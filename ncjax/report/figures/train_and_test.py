@@ -2,31 +2,13 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from ncjax.claims import axis_name
-from ncjax.report.figures.style import (
-    DATA_ID,
-    ReportFigure,
-    epoch_axis,
-    faintness,
-    house_style,
-    log_ticks,
-    panels,
-    value_colours,
-    value_label,
-)
-from ncjax.report.figures.through_time import (
-    drawn_rows,
-    excluded_sentence,
-    first_axis,
-    geometric_mean,
-    lone_marker,
-    value_groups,
-)
+from ncjax.report.figures.splits import draw_column, split_legend, value_legend
+from ncjax.report.figures.style import ReportFigure, epoch_axis, house_style, log_ticks, panels, value_colours
+from ncjax.report.figures.through_time import drawn_rows, excluded_sentence, first_axis, value_groups
 
 QUOTIENT = "test_over_train/variance_ratio"
-SPLITS = {"train/variance_ratio": ("train", "-"), "test/variance_ratio": ("test", "--")}
+SPLITS = {"train/variance_ratio": "train", "test/variance_ratio": "test"}
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -49,38 +31,12 @@ def draw(table: pd.DataFrame) -> Figure:
     axis = first_axis(rows)
     groups = value_groups(rows, axis)
     colours = value_colours([value for value, _ in groups])
-    marker = lone_marker(rows)
-    faint = faintness(rows["run"].nunique())
     with house_style():
         figure, grid = panels(1, 2)
         left, right = grid[0]
-        for value, group in groups:
-            for column, (split, dashes) in SPLITS.items():
-                for _, run in group.groupby("run"):
-                    left.plot(run["epoch"], run[column], dashes, color=colours[value], linewidth=0.6, alpha=faint)
-                mean = geometric_mean(group, column)
-                left.plot(
-                    mean.index,
-                    mean,
-                    dashes,
-                    marker=marker,
-                    color=colours[value],
-                    zorder=3,
-                    gid=f"{DATA_ID}/{split}/{value}",
-                )
-            for _, run in group.groupby("run"):
-                right.plot(run["epoch"], run[QUOTIENT], color=colours[value], linewidth=0.6, alpha=faint)
-            mean = geometric_mean(group, QUOTIENT)
-            label = str(value) if axis is None else value_label(value)
-            right.plot(
-                mean.index,
-                mean,
-                marker=marker,
-                color=colours[value],
-                zorder=3,
-                label=label,
-                gid=f"{DATA_ID}/quotient/{value}",
-            )
+        for column, split in SPLITS.items():
+            draw_column(left, groups, colours, column, split)
+        draw_column(right, groups, colours, QUOTIENT)
         right.axhline(1, color="#777777", linewidth=0.9, linestyle=":")
         left.set_title("variance ratio")
         right.set_title("test divided by train")
@@ -88,11 +44,8 @@ def draw(table: pd.DataFrame) -> Figure:
             panel.set_yscale("log")
             epoch_axis(panel, rows["epoch"].to_numpy(float))
             log_ticks(panel)
-        left.legend(
-            handles=[Line2D([], [], ls=dashes, color="#555555", label=split) for split, dashes in SPLITS.values()]
-        )
-        if axis is not None:
-            right.legend(title=axis_name(axis), loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
+        split_legend(left)
+        value_legend(right, colours, axis)
     return figure
 
 

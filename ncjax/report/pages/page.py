@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import jinja2
 import pandas as pd
 
-from ncjax.claims import RESAMPLES, RULE, TERMINAL_ERROR, Finding, count_lost, final_rows
+from ncjax.claims import RESAMPLES, RULE, TERMINAL_ERROR, Finding, Verdict, count_lost, final_rows
 from ncjax.report.figures.style import PIXELS_PER_INCH
-from ncjax.report.pages.run_table import number_text, run_table
+from ncjax.report.pages.run_table import number_text, run_table, varying_columns
 from ncjax.report.pages.sources import SweepState
 from ncjax.report.pages.tables import rounded
 from ncjax.report.pages.verdict_tables import MARKS, by_claim, evidence_table, headline_table, interval_text
@@ -74,17 +74,18 @@ def render_page(
         >>> "<title>A &amp; B</title>" in html
         True
     """
-    columns, rows = run_table(table)
+    claims = [(claim, own, evidence_table(own)) for claim, own in by_claim(findings) if own]
+    judged = [each for each in claims if not _is_silent(each[1])]
     figures = [with_image(figure) for figure in drawn]
     final = final_rows(table)
     return template("page.html").render(
         title=title,
         command=command,
-        headlines=headline_table(findings),
-        claims=[(claim, own, evidence_table(own)) for claim, own in by_claim(findings) if own],
+        headlines=headline_table([finding for _, own, _ in judged for finding in own]),
+        claims=judged,
+        silent=[(claim, own[0]) for claim, own, _ in claims if _is_silent(own)],
         figures=figures,
-        columns=columns,
-        rows=rows,
+        runs=varying_columns(*run_table(table)),
         counts=_counts(final),
         config=_flat(config),
         environment=_flat(environment),
@@ -127,6 +128,11 @@ def with_image(figure: DrawnFigure) -> dict[str, Any]:
         What to show.
     """
     return figure._asdict() | {"uri": _data_uri(figure.image), "size": _shown_size(figure.image)}
+
+
+def _is_silent(findings: Sequence[Finding]) -> bool:
+    """Whether the table says nothing on a claim, for want of columns or of runs."""
+    return all(finding.verdict is Verdict.NOT_APPLICABLE for finding in findings)
 
 
 def _counts(final: pd.DataFrame) -> dict[str, Any]:

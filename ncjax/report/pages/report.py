@@ -16,6 +16,7 @@ from ncjax.report.figures import (
     layers,
     quantities_over_epochs,
     sample_size,
+    splits,
     train_and_test,
     trajectories,
     transfer_and_collapse,
@@ -25,6 +26,8 @@ from ncjax.report.pages.page import DrawnFigure, render_page
 from ncjax.report.pages.sources import SweepState
 
 FIGURES: tuple[ReportFigure, ...] = (
+    splits.ERROR_FIGURE,
+    splits.COLLAPSE_FIGURE,
     trajectories.FIGURE,
     complexity.COLLAPSE_FIGURE,
     estimators.FIGURE,
@@ -99,7 +102,7 @@ def write_report(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     report = write_report(table, Path(folder))
         >>> report.page.name, report.notes[0]
-        ('report.html', 'figure trajectories not drawn: the results table lacks train/geometric_complexity, ...')
+        ('report.html', 'figure loss_and_error not drawn: the results table lacks train/loss, epoch')
     """
     figures = renamed_argument(figures, plates)
     findings = evaluate(table)

@@ -1,7 +1,7 @@
 """The runs of a sweep with their final values, as a table."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,9 @@ FINAL_COLUMNS = {
     "target/accuracy_1shot": "1-shot accuracy",
     "target/accuracy_5shot": "5-shot accuracy",
 }
+_NEITHER = ("train/geometric_complexity",)
+# 1 where less is better, -1 where more is.
+_BETTER = {name: -1 if "accuracy" in column else 1 for column, name in FINAL_COLUMNS.items() if column not in _NEITHER}
 # Other hyper-parameters stand in the table of runs where they vary.
 ALWAYS_SHOWN = ("learning_rate", "batch_size", "l2", "model", "seed")
 
@@ -54,6 +57,62 @@ def run_table(table: pd.DataFrame) -> tuple[list[str], list[list[Any]]]:
     shown = shown.assign(**{name: final[name] for name in [*epoch, *measured]})
     names = [*place, *map(axis_name, swept), "ended", *epoch, *(FINAL_COLUMNS[name] for name in measured)]
     return names, [[_plain(value) for value in row] for row in shown.itertuples(index=False, name=None)]
+
+
+class RunRows(NamedTuple):
+    """The table of runs as a page shows it.
+
+    Attributes:
+        columns: headings of the columns that vary, the run's number first.
+        rows: values, one row a run.
+        best: of each row the places of the columns in which no other run is better.
+        same: headings and values of the columns in which all runs agree.
+
+    Examples:
+        >>> RunRows(["run"], [[0]], [set()], [("seed", 0)]).same
+        [('seed', 0)]
+    """
+
+    columns: list[str]
+    rows: list[list[Any]]
+    best: list[set[int]]
+    same: list[tuple[str, Any]]
+
+
+def varying_columns(names: list[str], rows: list[list[Any]]) -> RunRows:
+    """Sets the columns in which all runs agree apart, and finds the best run of each of the others.
+
+    The best has the lowest loss, error or measure of collapse, or the highest accuracy. Nothing is best in a column
+    of which less is neither better nor more collapsed, nor in one where several runs share the best value.
+
+    Args:
+        names: as `run_table` returns them.
+        rows: as `run_table` returns them.
+
+    Returns:
+        What to show.
+
+    Examples:
+        >>> varying_columns(["run", "seed", "test error"], [[0, 7, 0.2], [1, 7, 0.1]])
+        RunRows(columns=['run', 'test error'], rows=[[0, 0.2], [1, 0.1]], best=[set(), {1}], same=[('seed', 7)])
+    """
+    kept = [
+        place
+        for place, name in enumerate(names)
+        if name in ("run", "workdir") or len(rows) == 1 or len({row[place] for row in rows}) > 1
+    ]
+    shown = [[row[place] for place in kept] for row in rows]
+    best: list[set[int]] = [set() for _ in rows]
+    for place, name in enumerate(names[place] for place in kept):
+        sign = _BETTER.get(name)
+        known = [(row[place], number) for number, row in enumerate(shown) if row[place] is not None]
+        if sign is None or len(known) < 2:
+            continue
+        values = sorted(known, key=lambda pair: sign * pair[0])
+        if values[0][0] != values[1][0]:
+            best[values[0][1]].add(place)
+    same = [(name, rows[0][place]) for place, name in enumerate(names) if place not in kept]
+    return RunRows([names[place] for place in kept], shown, best, same)
 
 
 def number_text(value: Any) -> str:

@@ -16,6 +16,7 @@ from ncjax.report.figures import (
     layers,
     quantities_over_epochs,
     sample_size,
+    splits,
     train_and_test,
     trajectories,
     transfer_and_collapse,
@@ -43,6 +44,27 @@ def test_thick_lines_are_geometric_means_over_runs_of_a_value() -> None:
     expected = chosen.groupby("epoch")["train/cdnv"].apply(lambda values: np.exp(np.log(values).mean()))
     np.testing.assert_array_equal(line.get_xdata(), expected.index)
     np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_shares_are_averaged_with_their_zeros_and_the_loss_by_its_logarithm(split: str) -> None:
+    table = sweep_table()
+    # Half of the runs have no error: a geometric mean would leave them out.
+    table.loc[table["seed"] == 0, f"{split}/error"] = 0.0
+    figure = splits.ERROR_FIGURE.draw(table)
+    chosen = table[table["learning_rate"] == 0.06].groupby("epoch")
+    [error] = artists(figure, f"data/{split}/error/0.06")
+    np.testing.assert_allclose(error.get_ydata(), chosen[f"{split}/error"].mean())
+    assert error.get_linestyle() == {"train": "-", "test": "--"}[split]
+    [loss] = artists(figure, f"data/{split}/loss/0.06")
+    np.testing.assert_allclose(loss.get_ydata(), np.exp(chosen[f"{split}/loss"].apply(lambda own: np.log(own).mean())))
+
+
+def test_the_four_properties_of_collapse_are_drawn_without_test_where_it_was_not_measured() -> None:
+    figure = splits.COLLAPSE_FIGURE.draw(with_optional(sweep_table()))
+    assert [axes.get_title("left")[:3] for axes in figure.axes] == ["NC1", "NC2", "NC3", "NC4"]
+    assert len(artists(figure, "data/train/")) == 4 * 3
+    assert artists(figure, "data/test/") == []
 
 
 def test_thin_lines_are_the_runs() -> None:
@@ -108,7 +130,7 @@ def test_train_and_test_curves_are_the_variance_ratios() -> None:
     for split in ("train", "test"):
         [line] = artists(figure, f"data/{split}/")
         np.testing.assert_allclose(line.get_ydata(), table[f"{split}/variance_ratio"])
-    [line] = artists(figure, "data/quotient/")
+    [line] = artists(figure, "data/test_over_train/variance_ratio/")
     np.testing.assert_allclose(line.get_ydata(), table["test/variance_ratio"] / table["train/variance_ratio"])
 
 

@@ -30,6 +30,14 @@ window.addEventListener("load", () => {
     answers[direction] = column();
     answers[direction + "_said"] = headings[place].getAttribute("aria-sort");
   }
+  const filter = document.querySelector("#filter");
+  const shown = () => rows().filter((row) => !row.hidden).map((row) => row.cells[0].textContent);
+  answers.filtered = {};
+  for (const text of ["learning rate < 0.1, seed=1", "diverged", "train cdnv > 1e9", ""]) {
+    filter.value = text;
+    filter.dispatchEvent(new Event("input"));
+    answers.filtered[text] = shown().map(Number).sort((a, b) => a - b);
+  }
   document.body.style.width = "360px";
   const edge = document.body.getBoundingClientRect().right;
   const inside = (node) => node.closest(".scroll, .card") && !node.matches(".scroll, .card");
@@ -66,6 +74,10 @@ def test_sorting_works_and_nothing_sticks_out_of_a_phone(tmp_path: Path) -> None
     assert answers["problems"] == []
     assert answers["sticking_out"] == []
     assert (answers["ascending_said"], answers["descending_said"]) == ("ascending", "descending")
+    assert answers["filtered"]["learning rate < 0.1, seed=1"] == [1, 3, 5, 7]
+    assert answers["filtered"]["diverged"] == [3]
+    assert answers["filtered"]["train cdnv > 1e9"] == []
+    assert answers["filtered"][""] == list(range(12))
     numbers = [float(value) for value in answers["ascending"] if value]
     assert numbers == sorted(numbers)
     assert answers["descending"][:-1] == answers["ascending"][-2::-1]

@@ -28,7 +28,9 @@ def test_a_comparison_has_a_column_and_a_figure_for_each_sweep(tmp_path: Path) -
     table = sweep_table()
     tables = {"one": table, "two": table.assign(**{"train/cdnv": 1 / table["train/cdnv"]})}
     configs = {"one": {"train": {"epochs": 3.0, "l2": 0}}, "two": {"train": {"epochs": 4.5, "l2": 0}}}
-    page = write_comparison(tables, tmp_path, configs=configs, figures=FIGURES[1:2]).read_text()
+    page = write_comparison(
+        tables, tmp_path, configs=configs, figures=[each for each in FIGURES if each.name == "complexity_and_collapse"]
+    ).read_text()
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert re.search(r"A1 Lower .*? ✓ supported .*? ✗ contradicted .*? A2", words)
     assert page.count("data:image/png") == 2

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ncjax.report import FIGURES, Report, run_table, write_report
+from ncjax.report.pages.run_table import varying_columns
 from tests.claims.synthetic import sweep_table, with_diverged
 
 
@@ -34,6 +35,7 @@ class Tags(HTMLParser):
 
 def test_every_figure_is_written_as_png_and_pdf(report: Report) -> None:
     assert [path.name for path in report.figures] == [
+        "loss_and_error.png",
         "trajectories.png",
         "complexity_and_collapse.png",
         "complexity_and_transfer.png",
@@ -53,7 +55,7 @@ def test_the_page_loads_nothing(report: Report) -> None:
 
 def test_every_image_has_words(report: Report) -> None:
     images = [attributes for tag, attributes in Tags(report.page.read_text()).found if tag == "img"]
-    assert len(images) == 5
+    assert len(images) == 6
     assert all(len(image["alt"] or "") > 20 for image in images)
 
 
@@ -82,6 +84,36 @@ def test_run_table_has_every_run_with_its_end() -> None:
     assert rows[3][names.index("train CDNV")] is None
 
 
+def test_columns_in_which_all_runs_agree_are_said_once_and_the_best_is_marked() -> None:
+    names, rows = run_table(sweep_table())
+    shown = varying_columns(names, rows)
+    assert dict(shown.same)["batch size"] == 32
+    assert "batch size" not in shown.columns
+    place, losses = shown.columns.index("train loss"), [row[names.index("train loss")] for row in rows]
+    assert [number for number, best in enumerate(shown.best) if place in best] == [losses.index(min(losses))]
+    place, shots = shown.columns.index("5-shot accuracy"), [row[names.index("5-shot accuracy")] for row in rows]
+    assert [number for number, best in enumerate(shown.best) if place in best] == [shots.index(max(shots))]
+    # Less complexity is neither better nor worse.
+    assert not any(shown.columns.index("GC") in best for best in shown.best)
+
+
+def test_a_table_of_one_run_hides_nothing() -> None:
+    names, rows = run_table(sweep_table(learning_rates=(0.1,), l2s=(0.0,), seeds=1))
+    shown = varying_columns(names, rows)
+    assert (shown.columns, shown.same, shown.best) == (names, [], [set()])
+
+
+def test_what_the_sweep_cannot_judge_is_one_folded_line_at_the_end(report: Report) -> None:
+    html = report.page.read_text()
+    assert html.index('id="figures"') < html.index('id="claims"') < html.index('id="runs"') < html.index('id="rest"')
+    folded = re.search(r'<details id="rest"><summary>(.*?)</summary>(.*?)</details>', html, re.DOTALL)
+    assert folded
+    assert folded.group(1) == "Not measured by this sweep: A2, A3, A4, A6, B2, B3, B4, 8 figures"
+    assert "the runs do not differ in gc_penalty: configs/gc_paper/gc_penalty.py" in folded.group(2)
+    assert 'id="A2"' not in html
+    assert 'id="A1"' in html
+
+
 def test_a_figure_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
     figures = [wanted for wanted in FIGURES if wanted.name == "complexity_and_transfer"]
     report = write_report(sweep_table(seeds=1).drop(columns="target/cdnv"), tmp_path, figures=figures)
@@ -92,4 +124,4 @@ def test_a_figure_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
 def test_a_table_whose_runs_all_diverged_is_reported_without_figures(tmp_path: Path) -> None:
     report = write_report(sweep_table(seeds=1).assign(diverged=True), tmp_path)
     assert report.figures == []
-    assert report.notes[0] == "figure trajectories not drawn: no run is left (6 diverged)"
+    assert report.notes[0] == "figure loss_and_error not drawn: no run is left (6 diverged)"

@@ -25,7 +25,7 @@ def test_html_escapes_links_and_marks_verdicts() -> None:
     html = str(html_table(TABLE, "Claims"))
     assert '<a href="#A1">A1</a> a &lt; b</td>' in html
     assert "✓ supported</span>" in html
-    assert '<td class="n">12</td>' in html
+    assert '<td data-label="n" class="n">12</td>' in html
 
 
 def test_every_verdict_has_a_mark_of_its_own() -> None:
