@@ -1,12 +1,13 @@
 """Measures the collapse of features that any framework saved, or prints what a sweep measured of a run.
 
 python -m experiments.measure --features=F.npz [--bootstrap=200] [--json=OUT]
+python -m experiments.measure --features='ep*.npz' [--csv=OUT] [--plot=OUT.png] [--bootstrap=200] [--json=OUT]
 python -m experiments.measure --workdir=DIR --run=N [--again] [--bootstrap=200] [--json=OUT]
 
 F.npz holds `features` [n, d], `labels` [n] and optionally `kernel` [d, C] (or PyTorch's [C, d]), `bias` [C],
-`test_features`, `test_labels`. Of a run the last row of the results table is printed; --again (or --bootstrap) passes
-the images through its last checkpoint and measures the collapse of what comes out. JSON goes to the standard output, a
-table if that is a terminal; all else goes to the standard error.
+`test_features`, `test_labels`. A pattern measures several files, ep2 before ep10. Of a run the last row of the results
+table is printed; --again (or --bootstrap) passes the images through its last checkpoint and measures the collapse of
+what comes out. JSON goes to the standard output, a table if that is a terminal; all else goes to the standard error.
 """
 
 import math
@@ -19,9 +20,19 @@ from absl import flags
 
 from ncjax.cli import entry as launch
 from ncjax.cli.features_file import FeaturesFile, read_features
-from ncjax.cli.result import check_writable, keeping_stdout, show
+from ncjax.cli.features_series import (
+    draw_series,
+    is_pattern,
+    matching_files,
+    measure_files,
+    series_table,
+    write_csv,
+)
+from ncjax.cli.result import check_writable, keeping_stdout, say_written, show
 
-FEATURES = flags.DEFINE_string("features", None, "File of features, written by numpy.savez.")
+FEATURES = flags.DEFINE_string("features", None, "File of features, written by numpy.savez, or a pattern in quotes.")
+CSV = flags.DEFINE_string("csv", None, "With a pattern: file to write the table to.", **launch.SHARED)
+PLOT = flags.DEFINE_string("plot", None, "With a pattern: PNG file to draw the curves to.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory of a sweep.", **launch.SHARED)
 RUN = flags.DEFINE_integer(
     "run", None, "Run of the sweep whose last checkpoint to print.", lower_bound=0, **launch.SHARED
@@ -38,11 +49,17 @@ def main() -> None:
         raise ValueError("arguments: expected either --features=F.npz or --workdir=DIR --run=N")
     if BOOTSTRAP.value == 1:
         raise ValueError("--bootstrap: got 1, expected 0 or at least 2")
-    check_writable(json=JSON.value)
+    check_writable(json=JSON.value, csv=CSV.value, plot=PLOT.value)
+    series = FEATURES.value is not None and is_pattern(FEATURES.value)
+    if not series and (CSV.value or PLOT.value):
+        raise ValueError("--csv, --plot: go with a pattern such as --features='ep*.npz'")
     num_resamples, seed = int(BOOTSTRAP.value or 0), int(SEED.value or 0)
     if FEATURES.value is not None:
         if RUN.value is not None or AGAIN.value:
             raise ValueError("--run, --again: go with --workdir, not with --features")
+        if series:
+            measure_series(FEATURES.value, num_resamples, seed)
+            return
         file = read_features(Path(FEATURES.value))
         result = {"features": FEATURES.value, **measure_features(file, num_resamples, seed)}
     else:
@@ -57,6 +74,20 @@ def main() -> None:
                 result = last_checkpoint(workdir, RUN.value)
         result["workdir"] = WORKDIR.value
     show(result, table, json_file=JSON.value)
+
+
+def measure_series(pattern: str, num_resamples: int, seed: int) -> None:
+    """Measures the files of a pattern, and prints, writes and draws what the flags ask for."""
+    result = measure_files(
+        matching_files(pattern), lambda path: measure_features(read_features(path), num_resamples, seed)
+    )
+    if CSV.value:
+        write_csv(result, CSV.value)
+    if PLOT.value:
+        draw_series(result, PLOT.value)
+    show(result, series_table, json_file=JSON.value)
+    for written in filter(None, (CSV.value, PLOT.value)):
+        say_written(written)
 
 
 def measure_features(file: FeaturesFile, num_resamples: int = 0, seed: int = 0) -> dict[str, Any]:
@@ -91,7 +122,8 @@ def measure_features(file: FeaturesFile, num_resamples: int = 0, seed: int = 0) 
             ends = {"low": bar.low, "high": bar.high, "stderr": bar.stderr, "bias": bar.bias}
             intervals = {name: {end: _plain(ends[end][name]) for end in ends} for name in values}
         else:
-            values = jax.jit(statistic)(*splits)
+            # Compiled inside, and once for all files of one shape.
+            values = statistic(*splits)
         measured = {name: _plain(value) for name, value in values.items()}
     notes = list(file.notes)
     if file.kernel is not None and file.bias is None:

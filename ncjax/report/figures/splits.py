@@ -36,9 +36,9 @@ SHARES = ("error", "nc4")
 LOSS_AND_ERROR = {"loss": "loss (nats)", "error": "error"}
 COLLAPSE = {
     "nc1": "NC1: within-class over between-class scatter",
-    "nc2_etf": "NC2: distance of the class means from a simplex frame",
-    "nc3": "NC3: distance of classifier and class means",
-    "nc4": "NC4: disagreement with the nearest class mean",
+    "nc2_etf": "NC2: class means to a simplex frame",
+    "nc3": "NC3: classifier to class means",
+    "nc4": "NC4: disagreement with the nearest mean",
 }
 
 
@@ -65,7 +65,7 @@ def draw_splits(table: pd.DataFrame, quantities: dict[str, str], per_row: int = 
     colours = value_colours([value for value, _ in groups])
     with house_style():
         figure, grid = panels(-(-len(quantities) // per_row), min(per_row, len(quantities)))
-        for panel, (quantity, title) in zip(grid.flat, quantities.items(), strict=True):
+        for panel, (quantity, title) in zip(grid.flat, quantities.items(), strict=False):
             for split in DASHES:
                 if f"{split}/{quantity}" in rows:
                     draw_column(panel, groups, colours, f"{split}/{quantity}", split, share=quantity in SHARES)
@@ -76,9 +76,10 @@ def draw_splits(table: pd.DataFrame, quantities: dict[str, str], per_row: int = 
                 log_ticks(panel)
             epoch_axis(panel, rows["epoch"].to_numpy(float))
             panel.set_title(title)
-        for row in grid[:-1]:
-            for panel in row:
-                panel.set_xlabel("")
+        for panel in grid.flat[: max(0, len(quantities) - grid.shape[1])]:
+            panel.set_xlabel("")
+        for panel in grid.flat[len(quantities) :]:
+            panel.set_axis_off()
         split_legend(grid[0, 0])
         value_legend(grid[0, -1], colours, axis)
     return figure
