@@ -18,6 +18,11 @@ from ncjax.metrics.collapse import (
 )
 from ncjax.metrics.complexity import class_mean_complexity, geometric_complexity, geometric_complexity_by_layer
 from ncjax.metrics.directional import directional_cdnv, directional_cdnv_of_sums, directional_sums
+from ncjax.metrics.directional_complexity import (
+    directional_complexity,
+    directional_complexity_bound,
+    directional_geometric_collapse,
+)
 from ncjax.metrics.estimate import Estimate
 from ncjax.metrics.first_layer import FirstLayerInequality, first_layer_inequality
 from ncjax.metrics.flatness import (
@@ -36,6 +41,8 @@ from ncjax.metrics.geometric_collapse import (
     nearest_mean_bound,
     poincare_lower_bound,
 )
+from ncjax.metrics.geometry import class_separation, linear_cka, nc0, nc5, neco
+from ncjax.metrics.gradient_outer_product import TopDirections, gradient_outer_products, top_input_directions
 from ncjax.metrics.mse_decomposition import MSEDecomposition, mse_decomposition
 from ncjax.metrics.nearest_mean import classify, held_out_report, nc4, ncc_error, nearest_class_mean
 from ncjax.metrics.penalty import complexity_penalty
@@ -50,6 +57,15 @@ from ncjax.metrics.simplex import (
     nc2_maxangle,
     nc3,
 )
+from ncjax.metrics.spectra import (
+    effective_rank,
+    participation_ratio,
+    rank_report,
+    singular_values,
+    spectrum_slope,
+    stable_rank,
+    top_variance,
+)
 from ncjax.metrics.train_test import train_test_report
 
 __all__ = [
@@ -62,6 +78,7 @@ __all__ = [
     "Interval",
     "IntervalKind",
     "MSEDecomposition",
+    "TopDirections",
     "TraceEstimate",
     "all_reduce",
     "between_variance",
@@ -74,6 +91,7 @@ __all__ = [
     "check_row_independence",
     "class_mean_complexity",
     "class_poincare_constants",
+    "class_separation",
     "class_stats",
     "classifier_certificate",
     "classify",
@@ -83,20 +101,27 @@ __all__ = [
     "complexity_penalty",
     "directional_cdnv",
     "directional_cdnv_of_sums",
+    "directional_complexity",
+    "directional_complexity_bound",
+    "directional_geometric_collapse",
     "directional_sums",
     "dropped_rows",
+    "effective_rank",
     "few_shot_certificate",
     "first_layer_inequality",
     "geometric_collapse_pooled",
     "geometric_collapse_tight",
     "geometric_complexity",
     "geometric_complexity_by_layer",
+    "gradient_outer_products",
     "held_out_report",
     "hessian_eigenvalues",
     "hessian_trace",
     "hyperspherical_uniformity",
+    "linear_cka",
     "loss_gradient_norm",
     "mse_decomposition",
+    "nc0",
     "nc1",
     "nc2_equiangularity",
     "nc2_equinorm",
@@ -104,16 +129,25 @@ __all__ = [
     "nc2_maxangle",
     "nc3",
     "nc4",
+    "nc5",
     "ncc_error",
     "nearest_class_mean",
     "nearest_mean_bound",
+    "neco",
+    "participation_ratio",
     "poincare_constant",
     "poincare_lower_bound",
+    "rank_report",
     "resample_within_classes",
     "sam_sharpness",
+    "singular_values",
     "spectrum_between",
+    "spectrum_slope",
     "spectrum_within",
     "squared_distances",
+    "stable_rank",
+    "top_input_directions",
+    "top_variance",
     "train_test_report",
     "variance_ratio",
     "vci",

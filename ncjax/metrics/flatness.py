@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
-from matfree import decomp, stochtrace  # type: ignore[import-untyped]
+from matfree import stochtrace  # type: ignore[import-untyped]
 
 from ncjax.metrics.compiled import compiled_by_content
+from ncjax.metrics.lanczos import largest_eigenpairs
 
 Loss = Callable[..., Any]
 Probes = Literal["signs", "normal", "sphere"]
@@ -19,10 +20,6 @@ _SAMPLERS = {
     "normal": stochtrace.sampler_normal,
     "sphere": stochtrace.sampler_sphere,
 }
-
-# Krylov vectors whose products with earlier ones exceed this are no longer orthogonal: full reorthogonalisation keeps
-# them near the rounding until the space closes.
-_ORTHOGONAL = 1e-3
 
 
 class TraceEstimate(NamedTuple):
@@ -167,9 +164,7 @@ def hessian_eigenvalues(
     def run(params: Any, data: tuple[Any, ...], key: Array) -> Eigenvalues:
         vector, product = _hessian(loss, params, data)
         start = jax.random.normal(key, vector.shape, vector.dtype)
-        krylov, tridiagonal, *_ = decomp.tridiag_sym(steps, reortho="full")(product, start / jnp.linalg.norm(start))
-        values, vectors = _ritz_pairs(krylov, tridiagonal, num_values)
-        residuals = jax.vmap(lambda value, line: jnp.linalg.norm(product(line) - value * line))(values, vectors)
+        values, _, residuals = largest_eigenpairs(product, start, num_values, steps)
         return Eigenvalues(values, residuals)
 
     return compiled_by_content(run, params, data, key)
@@ -210,24 +205,6 @@ def sam_sharpness(loss: Loss, params: Any, *data: Any, radius: Float[Array, ""] 
         return loss(raised, *data) - value
 
     return compiled_by_content(run, params, data, radius)
-
-
-def _ritz_pairs(krylov: Array, tridiagonal: Array, num_values: int) -> tuple[Array, Array]:
-    """Largest eigenvalues of a tridiagonal matrix and their vectors, from the steps before Lanczos breaks down.
-
-    A Krylov space closes once it holds all that the start has a share in. The steps after that are rounding, blown up
-    to unit length: their vectors repeat earlier ones, and their entries make eigenvalues that are not there.
-    """
-    steps = krylov.shape[0]
-    error = jnp.abs(jnp.matmul(krylov, krylov.T, precision="highest") - jnp.eye(steps, dtype=krylov.dtype))
-    sound = jnp.cumprod(jnp.max(jnp.tril(error), axis=1) < _ORTHOGONAL).astype(bool)
-    inside = jnp.where(sound[:, None] & sound[None, :], tridiagonal, 0)
-    # Below every eigenvalue of the sound block, by Gershgorin's circles.
-    below = -4 * jnp.max(jnp.abs(inside)) * jnp.ones(steps, inside.dtype)
-    values, combinations = jnp.linalg.eigh(inside + jnp.diag(jnp.where(sound, 0, below)))
-    values = jnp.where(jnp.arange(steps) < jnp.sum(sound), values[::-1], jnp.nan)[:num_values]
-    basis = jnp.where(sound[:, None], krylov, 0)
-    return values, jnp.matmul(combinations.T[::-1][:num_values], basis, precision="highest")
 
 
 def _norm(tree: Any) -> Float[Array, ""]:

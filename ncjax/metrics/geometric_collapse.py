@@ -67,7 +67,7 @@ def geometric_collapse_tight(
     if complexity.shape != (stats.num_classes,):
         raise ValueError(f"class_complexity must have shape ({stats.num_classes},), got {complexity.shape}")
     known = ~jnp.isnan(complexity)
-    complexity = _in_unit(stats, jnp.where(known, complexity, 0))
+    complexity = squares_in_unit(stats, jnp.where(known, complexity, 0))
     there = replace(stats, counts=jnp.where(known, stats.counts, 0))
 
     def terms(own: Array, other: Array, squares: Array) -> Array:
@@ -100,11 +100,19 @@ def geometric_collapse_pooled(
         1.0
     """
     mean = mean_over_distances(stats, centred_means(stats), (), lambda _own, _other, squares: 1 / squares, distances)
-    return between_only(stats, _in_unit(stats, complexity) * mean * num_present(stats) / 2)
+    return between_only(stats, squares_in_unit(stats, complexity) * mean * num_present(stats) / 2)
 
 
-def _in_unit(stats: ClassStats, complexity: ArrayLike | float | int) -> Array:
-    """Complexity of the embedding in the unit of the statistics, as squares of it are."""
+def squares_in_unit(stats: ClassStats, complexity: ArrayLike | float | int) -> Array:
+    """Complexity of the embedding in the unit of the statistics, as squares of it are.
+
+    Args:
+        stats: Statistics that hold the exponent of their unit.
+        complexity: Of any shape, in squared outputs.
+
+    Returns:
+        The same in the unit of the statistics.
+    """
     return scaled(scaled(jnp.asarray(complexity, stats.means.dtype), -stats.exponent), -stats.exponent)
 
 

@@ -13,7 +13,7 @@ from ncjax.metrics.compiled import compiled, compiled_by_content
 KEY = jax.random.key(0)
 H = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
 Y = np.arange(24) % 3
-W, B = jnp.asarray(H[:4, :3]), jnp.zeros(3)
+W, B, S = jnp.asarray(H[:4, :3]), jnp.zeros(3), jnp.ones((3, 3))
 SPEC = transfer.EpisodeSpec(ways=3, shots=(1,), queries=2, episodes=4)
 
 
@@ -46,6 +46,23 @@ CALLS = {
     "directional_cdnv": lambda: metrics.directional_cdnv(H, Y, 3),
     "directional_cdnv_of_sums": lambda: metrics.directional_cdnv_of_sums(stats(), B),
     "directional_sums": lambda: metrics.directional_sums(stats(), H, Y),
+    "class_separation": lambda: metrics.class_separation(H, Y, 3),
+    "directional_complexity": lambda: metrics.directional_complexity(lambda x: 2 * x, H, Y, stats()),
+    "directional_complexity_bound": lambda: metrics.directional_complexity_bound(stats(), S, 1.0),
+    "directional_geometric_collapse": lambda: metrics.directional_geometric_collapse(stats(), S),
+    "effective_rank": lambda: metrics.effective_rank(B),
+    "gradient_outer_products": lambda: metrics.gradient_outer_products(lambda x: x @ W, H, H[:2]),
+    "linear_cka": lambda: metrics.linear_cka(H, H),
+    "nc0": lambda: metrics.nc0(W),
+    "nc5": lambda: metrics.nc5(stats(), H),
+    "neco": lambda: metrics.neco(H, H, 2),
+    "participation_ratio": lambda: metrics.participation_ratio(B),
+    "rank_report": lambda: metrics.rank_report(H, 3),
+    "singular_values": lambda: metrics.singular_values(H),
+    "spectrum_slope": lambda: metrics.spectrum_slope(B),
+    "stable_rank": lambda: metrics.stable_rank(B),
+    "top_input_directions": lambda: metrics.top_input_directions(lambda x: x @ W, H, KEY, num_values=1, num_products=2),
+    "top_variance": lambda: metrics.top_variance(B, 1),
     "dropped_rows": lambda: metrics.dropped_rows(Y, 3),
     "few_shot_certificate": lambda: metrics.few_shot_certificate(H, Y, 3, shots=5),
     "first_layer_inequality": lambda: metrics.first_layer_inequality(lambda k, x: jnp.tanh(x @ k), W, H),
