@@ -25,6 +25,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.train.batch_size = 32
     config.measure.complexity_samples = 256
     config.measure.directional = True
+    config.measure.ranks = True
     config.sweep.learning_rate = (0.025, 0.05, 0.1)
     config.sweep.l2 = (0.0, 1e-3)
     config.sweep.seed = (0, 1)

@@ -43,6 +43,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     config.train.learning_rate = 0.05
     config.measure.checkpoints = 16
     config.measure.bounds = True
+    config.measure.directional = True
     config.sweep.seed = (0, 1, 2, 3, 4)
     if variant == "small":
         variants.small_images(config)

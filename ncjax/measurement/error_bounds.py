@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from ncjax import metrics
 from ncjax.measurement.checkpoint import Checkpoint
 from ncjax.measurement.row import Row
+from ncjax.training.sharding import split_batch
 
 
 def error_bounds(at: Checkpoint, known: Row) -> Row:
@@ -20,7 +21,8 @@ def error_bounds(at: Checkpoint, known: Row) -> Row:
 
     Returns:
         `<split>/nearest_mean_bound`, `<split>/complexity_bound`, `<split>/chain_slack` of train and test, and
-        `train/poincare_lower_bound`.
+        `train/poincare_lower_bound`; and by complexity along the lines between class means alone
+        `train/directional_geometric_collapse` and `train/directional_complexity_bound`.
     """
     if not at.options.bounds:
         return {}
@@ -33,4 +35,9 @@ def error_bounds(at: Checkpoint, known: Row) -> Row:
         for name, value in (("nearest_mean_bound", cdnv), ("complexity_bound", through)):
             row[f"{split}/{name}"] = metrics.nearest_mean_bound(value, classes, shots)
         row[f"{split}/chain_slack"] = through / cdnv
+    stats, pixels = at.stats["train"], at.pixels(at.inputs.train_sample_images)
+    labels = at.inputs.train_labels[at.inputs.train_sample]
+    along = metrics.directional_complexity(at.embed, split_batch(pixels), labels, stats)
+    row["train/directional_geometric_collapse"] = metrics.directional_geometric_collapse(stats, along)
+    row["train/directional_complexity_bound"] = metrics.directional_complexity_bound(stats, along, constant)
     return row

@@ -13,6 +13,7 @@ from ncjax.measurement.few_shot import few_shot
 from ncjax.measurement.fine_probes import fine_probes
 from ncjax.measurement.flatness import first_layer, flatness
 from ncjax.measurement.options import MeasureSpec
+from ncjax.measurement.ranks import ranks
 from ncjax.measurement.row import Row
 from ncjax.results import Column, add_column
 from ncjax.training.inputs import RunInputs
@@ -25,6 +26,7 @@ MEASURES: dict[str, Measure] = {
     "losses_and_layers": losses_and_layers,
     "collapse": collapse,
     "directional": directional,
+    "ranks": ranks,
     "complexity": complexity,
     "few_shot": few_shot,
     "flatness": flatness,

@@ -50,9 +50,12 @@ class MeasureSpec:
         expected="ascending whole numbers from 1",
     )
     bounds: bool = option(
-        False, "whether to measure bounds on the nearest class mean's error, by CDNV and by geometric complexity"
+        False,
+        "whether to measure bounds on the nearest class mean's error, by CDNV and by geometric complexity, whole and "
+        "along the lines between class means",
     )
     directional: bool = option(
         False, "whether to measure directional CDNV and certificates of the classifier's and the few-shot error"
     )
+    ranks: bool = option(False, "whether to measure ranks and spectra of features, class separation and NC0")
     fine_classes: int = 0

@@ -44,8 +44,8 @@ def class_separation(
 ) -> Float[Array, ""]:
     """R^2 of the classes by cosine distance: 1 - (mean distance within classes)/(mean distance of all). O(n d).
 
-    Each class weighs the same. The mean cosine over all pairs of two classes is the product of the means of their unit
-    vectors, so no pair is formed.
+    Each class weighs the same; a feature of zero has no direction and takes no part. The mean cosine over all pairs of
+    two classes is the product of the means of their unit vectors, so no pair is formed.
 
     Args:
         features: [n, d] floats.
@@ -69,7 +69,9 @@ def class_separation(
     rows = as_float("features", features, ndim=2)
     rows = rows.astype(single_or_better(rows.dtype))
     own = as_labels(labels, rows.shape[0], num_classes)
-    units = _unit_rows(rows)
+    zero = (rows == 0).all(axis=1)
+    units = _unit_rows(jnp.where(zero[:, None], 1, rows))
+    own = jnp.where(zero, num_classes, own)
     counts = jax.ops.segment_sum(jnp.ones_like(units[:, 0]), own, num_classes)
     there = counts > 0
     means = jax.ops.segment_sum(units, own, num_classes) / jnp.maximum(counts, 1)[:, None]

@@ -93,7 +93,10 @@ def with_optional(table: pd.DataFrame) -> pd.DataFrame:
     columns = {
         "test/weak_variance": test / 2, "test/strong_variance": 2 * test, "test/ncc_error": table["test/error"],
         "train/complexity_bound": 50 * table["train/cdnv"], "train/nearest_mean_bound": 9 * table["train/cdnv"],
-        "test/nearest_mean_bound": 9 * table["test/cdnv"], "train/chain_slack": 5.0,
+        "test/nearest_mean_bound": 9 * table["test/cdnv"],
+        "train/directional_complexity_bound": np.tanh(9 * table["train/cdnv"]),
+        "train/directional_geometric_collapse": 0.4 * table["train/cdnv"], "train/poincare_lower_bound": 4.0,
+        "train/directional_cdnv": 0.8 * table["train/cdnv"], "train/chain_slack": 5.0,
         "train/loss_gradient_norm": table["train/loss"], "train/hessian_trace": 9 * table["train/loss"],
         "train/sam_sharpness": 0.1 * table["train/loss"],
         "train/nc2_etf": table["train/cdnv"], "train/nc3": 0.5 * table["train/cdnv"], "train/nc4": table["train/error"],

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 OPTIONS = MeasureSpec(
     chunk=4, complexity_probes=0, target_classes=2, flatness_samples=6, hessian_probes=4, sam_radius=0.1,
-    first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, directional=True, fine_classes=3,
+    first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, directional=True, ranks=True, fine_classes=3,
 )  # fmt: skip
 PREFIXES = ("estimate/", "fine/")
 NAMES = {
@@ -24,6 +24,16 @@ NAMES = {
     *("train/first_layer_slope", "train/first_layer_bound", "train/poincare_lower_bound"),
     *(f"{split}/{name}" for split in ("train", "test") for name in ("nearest_mean_bound", "complexity_bound")),
     *("train/chain_slack", "test/chain_slack"),
+    *("train/directional_geometric_collapse", "train/directional_complexity_bound", "train/nc0"),
+    *(
+        f"{split}/{name}"
+        for split in ("train", "test", "target")
+        for name in (
+            *("rankme", "effective_rank", "stable_rank", "participation_ratio", "spectrum_slope", "top_variance"),
+            "class_separation",
+        )
+    ),
+    *("layer/dense1/effective_rank", "layer/embedding/effective_rank"),
     *(f"{split}/directional_cdnv" for split in ("train", "test", "target")),
     *("train/classifier_certificate", "test/classifier_certificate"),
 }
@@ -61,7 +71,10 @@ def test_what_is_off_is_not_there_and_what_is_on_is_finite(row, small_spec, smal
     off = jax.eval_shape(functools.partial(measure, small_spec, MeasureSpec(target_classes=2)), state, small_inputs)
     optional = row.keys() - off.keys()
     assert {name for name in optional if not name.startswith(PREFIXES)} == NAMES
-    assert all(np.isfinite(row[name]) for name in optional)
+    # An embedding of 5 dimensions has no eigenvalues 5 to 50 to put a line through.
+    assert {name for name in optional if not np.isfinite(row[name])} == {
+        f"{split}/spectrum_slope" for split in ("train", "test", "target")
+    }
 
 
 def test_directional_collapse_and_the_certificate_are_those_of_the_embedding(row, small_spec, inputs, state):
@@ -71,6 +84,33 @@ def test_directional_collapse_and_the_certificate_are_those_of_the_embedding(row
     weights = models.classifier_weights(state.variables)
     certificate = metrics.classifier_certificate(features, labels, 3, *weights)
     np.testing.assert_allclose(row["train/classifier_certificate"], certificate.bound, rtol=1e-4)
+
+
+def test_ranks_are_those_of_the_embedding_and_the_layers(row, small_spec, inputs, state):
+    outputs = measurement.outputs_of(small_spec, state, inputs, inputs.train_images)
+    for tap in ("dense1", "embedding"):
+        values = np.linalg.svd(np.asarray(outputs[tap] - outputs[tap].mean(axis=0, keepdims=True), float))[1]
+        shares = values[values > 1e-7 * values[0]] / values.sum()
+        expected = np.exp(-(shares * np.log(shares)).sum())
+        np.testing.assert_allclose(row[f"layer/{tap}/effective_rank"], expected, rtol=1e-4, err_msg=tap)
+    kernel, _ = models.classifier_weights(state.variables)
+    np.testing.assert_allclose(row["train/nc0"], metrics.nc0(kernel), rtol=1e-5)
+    assert row["train/effective_rank"] == row["layer/embedding/effective_rank"]
+
+
+def test_the_directional_bound_is_that_of_the_jacobians(row, small_spec, inputs, state, jacobians):
+    features = measurement.outputs_of(small_spec, state, inputs, inputs.train_images)["embedding"]
+    labels, sampled = np.asarray(inputs.train_labels), np.asarray(inputs.train_labels)[np.asarray(inputs.train_sample)]
+    means = np.stack([np.asarray(features, np.float64)[labels == c].mean(axis=0) for c in range(3)])
+    shares = np.zeros((3, 3))
+    for i, j in itertools.permutations(range(3), 2):
+        line = means[j] - means[i]
+        squares = (np.einsum("e,nex->nx", line, jacobians[sampled == i]) ** 2).sum(axis=1)
+        shares[i, j] = squares.mean() / (line @ line) ** 2
+    np.testing.assert_allclose(row["train/directional_geometric_collapse"], shares.sum() / 6, rtol=1e-4)
+    ratios = 4 * float(row["train/poincare_lower_bound"]) * shares
+    bound = np.minimum((ratios / (1 + ratios)).sum(axis=1), 1).mean()
+    np.testing.assert_allclose(row["train/directional_complexity_bound"], bound, rtol=1e-4)
 
 
 def test_flatness_is_that_of_the_mean_loss_on_the_sample(row, small_spec, inputs, state):

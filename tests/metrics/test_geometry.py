@@ -23,6 +23,10 @@ def test_class_separation_is_its_definition():
     every = np.mean([distances[a][:, b].mean() for a, b in itertools.product(groups, groups)])
     value = metrics.class_separation(FEATURES, LABELS, num_classes=5)
     assert float(value) == pytest.approx(1 - within / every, rel=1e-5)
+    # Features of zero have no direction.
+    more = np.concatenate([FEATURES, np.zeros((3, 7), np.float32)])
+    value = metrics.class_separation(more, np.append(LABELS, [0, 0, 4]), num_classes=5)
+    assert float(value) == pytest.approx(1 - within / every, rel=1e-5)
 
 
 def test_class_separation_near_collapse_keeps_its_digits():

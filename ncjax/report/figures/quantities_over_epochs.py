@@ -13,6 +13,8 @@ BOUNDS = {
     "train/complexity_bound": "bound by geometric collapse (train)",
     "train/nearest_mean_bound": "bound by CDNV (train)",
     "test/nearest_mean_bound": "bound by CDNV (test)",
+    "train/directional_complexity_bound": "bound by directional complexity (train)",
+    "train/classifier_certificate": "certificate of the classifier (train)",
     "test/ncc_error": "nearest class mean's test error",
     "test/error": "classifier's test error",
 }
