@@ -226,12 +226,32 @@ def collapsed_features(
 def directional_cdnv(features: NDArray, labels: NDArray) -> float:
     m = Moments(features, labels)
     features = np.asarray(features, np.float64)
-    terms = []
-    for i, j in m.pairs:
-        line = m.means[j] - m.means[i]
-        residuals = features[labels == m.classes[i]] - m.offset - m.means[i]
-        terms.append(((residuals @ line) ** 2).mean() / (line @ line) ** 2)
-    return float(np.mean(terms))
+    total = 0.0
+    for i, own in enumerate(m.classes):
+        lines = np.delete(m.means, i, axis=0) - m.means[i]
+        residuals = features[labels == own] - m.offset - m.means[i]
+        total += (((residuals @ lines.T) ** 2).mean(axis=0) / (lines**2).sum(axis=1) ** 2).sum()
+    return float(total / len(m.pairs))
+
+
+def entropy_rank(shares: NDArray) -> float:
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def ranks(features: NDArray, num_classes: int) -> dict[str, float]:
+    features = np.asarray(features, np.float64)
+    plain = np.linalg.svd(features, compute_uv=False)
+    values = np.linalg.svd(features - features.mean(axis=0), compute_uv=False)
+    # Centring leaves a value of zero where there are no more rows than columns, and rounding leaves something of it.
+    values = values[: len(features) - 1]
+    squares = values**2
+    return {
+        "rankme": entropy_rank(plain / plain.sum() + 1e-7),
+        "effective_rank": entropy_rank(values / values.sum()),
+        "stable_rank": float(squares.sum() / squares[0]),
+        "participation_ratio": float(squares.sum() ** 2 / (squares**2).sum()),
+        "top_variance": float(squares[: max(1, num_classes - 1)].sum() / squares.sum()),
+    }
 
 
 def cantelli(mean: float, variance: float) -> float:

@@ -175,11 +175,11 @@ def value_legend(panel: Axes, colours: dict[Any, str], axis: str | None) -> None
         panel.add_artist(inside)
 
 
-def _caption(what: str, means: str) -> Callable[[pd.DataFrame], str]:
+def _caption(what: str, means: str, more: str = "") -> Callable[[pd.DataFrame], str]:
     def caption(table: pd.DataFrame) -> str:
         return (
             f"{what} through training, on train (solid) and on test (dashed). Thin lines: {excluded_sentence(table)}; "
-            f"thick lines: {means} by colour."
+            f"thick lines: {means} by colour.{more}"
         )
 
     return caption
@@ -199,6 +199,8 @@ ERROR_FIGURE = ReportFigure(
 COLLAPSE_FIGURE = ReportFigure(
     "neural_collapse", "Neural collapse, NC1 to NC4", (), (*(f"train/{name}" for name in COLLAPSE), "epoch"),
     lambda table: draw_splits(table, COLLAPSE),
-    _caption("The four properties of neural collapse of the embedding", "geometric means (of NC4 means)"),
+    _caption("The four properties of neural collapse of the embedding", "geometric means (of NC4 means)",
+             " NC1 divides by the variance between classes in every direction and follows the smallest of them: where "
+             "hardly any unit tells some classes apart it is large, however well the others have collapsed."),
     _alt("nc1, nc2, nc3 and nc4"),
 )  # fmt: skip
