@@ -99,6 +99,7 @@ def with_optional(table: pd.DataFrame) -> pd.DataFrame:
         "train/directional_cdnv": 0.8 * table["train/cdnv"], "train/chain_slack": 5.0,
         "train/loss_gradient_norm": table["train/loss"], "train/hessian_trace": 9 * table["train/loss"],
         "train/sam_sharpness": 0.1 * table["train/loss"],
+        "train/effective_rank": 9.0, "train/class_separation": 0.7,
         "train/nc2_etf": table["train/cdnv"], "train/nc3": 0.5 * table["train/cdnv"], "train/nc4": table["train/error"],
         "fine/ridge_accuracy": 0.5 + 0.1 * np.tanh(train), "fine/knn_accuracy": 0.4 + 0.1 * np.tanh(train),
         "estimate/exact/products": 6400.0,

@@ -41,6 +41,13 @@ COLLAPSE = {
     "nc4": "NC4: disagreement with the nearest mean",
 }
 
+DIRECTIONS = {
+    "cdnv": "CDNV: spread in all directions",
+    "directional_cdnv": "directional CDNV: spread towards other means",
+    "effective_rank": "effective rank (directions)",
+    "class_separation": "class separation by angle",
+}
+
 
 def draw_splits(table: pd.DataFrame, quantities: dict[str, str], per_row: int = 2) -> Figure:
     """Draws quantities against epoch, solid on train and dashed on test.
@@ -203,4 +210,12 @@ COLLAPSE_FIGURE = ReportFigure(
              " NC1 divides by the variance between classes in every direction and follows the smallest of them: where "
              "hardly any unit tells some classes apart it is large, however well the others have collapsed."),
     _alt("nc1, nc2, nc3 and nc4"),
+)  # fmt: skip
+DIRECTION_FIGURE = ReportFigure(
+    "directions", "Collapse along the lines between means, and ranks", (),
+    (*(f"train/{name}" for name in DIRECTIONS), "epoch"),
+    lambda table: draw_splits(table, DIRECTIONS),
+    _caption("CDNV, the same along the lines between class means alone, effective rank of the features and separation "
+             "of the classes by cosine distance,", "geometric means"),
+    _alt("CDNV, directional CDNV, effective rank and class separation"),
 )  # fmt: skip

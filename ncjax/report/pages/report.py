@@ -28,6 +28,7 @@ from ncjax.report.pages.sources import SweepState
 FIGURES: tuple[ReportFigure, ...] = (
     splits.ERROR_FIGURE,
     splits.COLLAPSE_FIGURE,
+    splits.DIRECTION_FIGURE,
     trajectories.FIGURE,
     complexity.COLLAPSE_FIGURE,
     estimators.FIGURE,
