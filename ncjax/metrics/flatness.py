@@ -131,9 +131,10 @@ def hessian_eigenvalues(
 ) -> Eigenvalues:
     """Largest eigenvalues of the loss Hessian, by Lanczos with full reorthogonalisation.
 
-    One Hessian-vector product a step, and one a value for its residual; memory is `num_products` times the parameters.
-    A value never exceeds the largest eigenvalue; where the residual is not small, more products are needed. Of an
-    eigenvalue that occurs several times one is found: a value that the Krylov space does not hold is not a number.
+    One Hessian-vector product a step, one a value for its residual and one for the scale; memory is `num_products`
+    times the parameters. A value never exceeds the largest eigenvalue; where the residual is not small, more products
+    are needed. Of an eigenvalue that occurs several times one is found: a value that the Krylov space does not hold is
+    not a number.
 
     Args:
         loss: Function of `(params, *data)` that returns a scalar.

@@ -21,16 +21,22 @@ def largest_eigenpairs(
         product: Of the matrix with a vector.
         start: [D] vector with a share in every direction.
         num_values: Number k of eigenvalues.
-        steps: Products before those for the residuals.
+        steps: Products before those for the residuals; one more tells the scale.
 
     Returns:
         [k] eigenvalues, largest first, not a number where the Krylov space holds fewer; [k, D] unit vectors; and [k]
         residuals |A v - value v|.
     """
-    krylov, tridiagonal, *_ = decomp.tridiag_sym(steps, reortho="full")(product, start / jnp.linalg.norm(start))
+    start = start / jnp.linalg.norm(start)
+    # Squares of what is multiplied would leave the range of single precision for a matrix of tiny or huge entries.
+    largest = jnp.max(jnp.abs(product(start)))
+    unit = jnp.where(largest > 0, largest, 1)
+    krylov, tridiagonal, *_ = decomp.tridiag_sym(steps, reortho="full")(lambda line: product(line) / unit, start)
     values, vectors = _ritz_pairs(krylov, tridiagonal, num_values)
-    residuals = jax.lax.map(lambda pair: jnp.linalg.norm(product(pair[1]) - pair[0] * pair[1]), (values, vectors))
-    return values, vectors, residuals
+    residuals = jax.lax.map(
+        lambda pair: jnp.linalg.norm(product(pair[1]) / unit - pair[0] * pair[1]), (values, vectors)
+    )
+    return values * unit, vectors, residuals * unit
 
 
 def _ritz_pairs(krylov: Array, tridiagonal: Array, num_values: int) -> tuple[Array, Array]:

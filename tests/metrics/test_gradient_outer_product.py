@@ -50,6 +50,19 @@ def test_the_top_directions_are_the_eigenvectors(matrix):
     assert (np.asarray(top.residuals) < 1e-4 * np.asarray(top.values)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-15, 1e15])
+def test_directions_do_not_depend_on_the_scale_of_the_outputs(scale):
+    one = metrics.top_input_directions(network, IMAGES, jax.random.key(0), num_values=2)
+    other = metrics.top_input_directions(lambda x: scale * network(x), IMAGES, jax.random.key(0), num_values=2)
+    np.testing.assert_allclose(np.asarray(other.values, float) / scale**2, one.values, rtol=1e-5)
+    np.testing.assert_allclose(other.vectors, one.vectors, atol=1e-4)
+
+
+def test_a_constant_function_has_no_direction_but_zero():
+    top = metrics.top_input_directions(lambda x: 0 * network(x), IMAGES, jax.random.key(0))
+    assert float(top.values[0]) == 0
+
+
 def test_few_products_say_by_the_residual_that_they_are_few(matrix):
     top = metrics.top_input_directions(network, IMAGES, jax.random.key(0), num_values=1, num_products=2)
     values = np.linalg.eigvalsh(matrix)

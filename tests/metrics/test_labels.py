@@ -38,6 +38,7 @@ TAKERS = {
     "class_stats": of_stats,
     "ncc_error": held_out(metrics.ncc_error),
     "held_out_report": held_out(metrics.held_out_report),
+    "class_separation": lambda features, labels: metrics.class_separation(features, labels, 300),
     "class_mean_complexity": lambda features, labels: metrics.class_mean_complexity(features[:, 0], labels, 300),
     "poincare_lower_bound": lambda features, labels: metrics.poincare_lower_bound(features, labels, 300, 2),
     "bootstrap": bootstrapped,
