@@ -3,6 +3,8 @@
 import importlib
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -69,6 +71,22 @@ def test_a_page_about_other_packages_prints_what_it_shows(page, capsys):
     # Code of others promotes ranks.
     with jax.numpy_rank_promotion("allow"):
         run(ROOT / page, capsys)
+
+
+@pytest.mark.extras
+@pytest.mark.filterwarnings("ignore")
+def test_the_site_builds_strictly_and_fetches_nothing_when_it_is_viewed(tmp_path):
+    for package in ("material", "mkdocstrings"):
+        pytest.importorskip(package)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = sorted(tmp_path.rglob("*.html"))
+    assert len(pages) > 30
+    for page in pages:
+        tags = re.findall(r"<(?:script|link|img|iframe)\b[^>]*>", page.read_text(encoding="utf-8"))
+        fetched = [tag for tag in tags if re.search(r"(?:src|href)=\"?(?:https?:)?//", tag)]
+        assert [tag for tag in fetched if 'rel="canonical"' not in tag] == [], page.name
 
 
 @pytest.mark.parametrize("room", ncjax.__all__)
