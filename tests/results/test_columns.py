@@ -1,5 +1,6 @@
 """The list of columns: every name has one entry, and every entry points at what is there."""
 
+import ast
 import importlib
 import itertools
 import re
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import ncjax
 from ncjax.results import COLUMNS, check_columns, column, find_column
 from ncjax.results.columns_page import DEFAULT, columns_page
 from ncjax.sweep import default_config
@@ -84,3 +86,28 @@ def test_a_row_may_hold_its_settings_and_no_other_name():
 def test_the_page_of_columns_is_as_the_list_says():
     page = (Path(__file__).resolve().parents[2] / DEFAULT).read_text(encoding="utf-8")
     assert page == columns_page(), "run python -m ncjax.results.columns_page"
+
+
+# A whole name of a column, perhaps with placeholders; what ends in a stroke is the beginning of one.
+NAME = re.compile(r"(train|test|target|layer|test_layer|estimate|fine|time)/[\w<>|/]*[\w>]")
+
+
+def written_names(path):
+    """Names of columns in a file's strings, but for docstrings and the parts of formatted strings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    left_out = docstrings | {
+        id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values
+    }
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in left_out)
+    return {node.value for node in texts if isinstance(node.value, str) and NAME.fullmatch(node.value)}
+
+
+@pytest.mark.parametrize("room", ["claims", "cli", "measurement", "report", "sweep"])
+def test_claims_figures_and_commands_name_columns_that_are_in_the_list(room):
+    entries = {entry.name for entry in COLUMNS}
+    paths = (Path(ncjax.__file__).parent / room).rglob("*.py")
+    names = {name for path in paths for name in written_names(path)}
+    # Raises for a name that is in no entry.
+    assert [name for name in sorted(names - entries) if find_column(name) not in COLUMNS] == []
+    assert len(names) > 3 or room == "sweep"
