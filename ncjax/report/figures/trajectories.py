@@ -4,18 +4,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ncjax.claims import axis_name, sweep_axes
-from ncjax.report.figures.style import (
-    DATA_ID,
-    ReportFigure,
-    epoch_axis,
-    faintness,
-    house_style,
-    log_ticks,
-    panels,
-    value_colours,
-    value_label,
-)
-from ncjax.report.figures.through_time import drawn_rows, excluded_sentence, geometric_mean, lone_marker, value_groups
+from ncjax.report.figures.splits import draw_column, value_legend
+from ncjax.report.figures.style import ReportFigure, epoch_axis, house_style, log_ticks, panels, value_colours
+from ncjax.report.figures.through_time import drawn_rows, excluded_sentence, value_groups
 
 COLUMNS = {
     "train/geometric_complexity": "geometric complexity",
@@ -42,30 +33,20 @@ def draw(table: pd.DataFrame) -> Figure:
     """
     rows = drawn_rows(table)
     axes_varied: tuple[str | None, ...] = sweep_axes(rows) or (None,)
-    faint = faintness(rows["run"].nunique())
     with house_style():
         figure, grid = panels(len(axes_varied), len(COLUMNS))
         for row, axis in enumerate(axes_varied):
             groups = value_groups(_of_row(rows, axis), axis)
             colours = value_colours([value for value, _ in groups])
             for panel, (column, title) in zip(grid[row], COLUMNS.items(), strict=True):
-                for value, group in groups:
-                    for _, run in group.groupby("run"):
-                        panel.plot(run["epoch"], run[column], color=colours[value], linewidth=0.7, alpha=faint)
-                    mean = geometric_mean(group, column)
-                    label = str(value) if axis is None else value_label(value)
-                    look = {"color": colours[value], "zorder": 3, "marker": lone_marker(rows)}
-                    panel.plot(mean.index, mean, label=label, gid=f"{DATA_ID}/{column}/{value}", **look)
+                draw_column(panel, groups, colours, column)
                 panel.set_yscale("log")
                 epoch_axis(panel, rows["epoch"].to_numpy(float))
                 log_ticks(panel)
                 panel.set_title(title)
                 if row + 1 < len(axes_varied):
                     panel.set_xlabel("")
-            if axis is not None:
-                handles, labels = grid[row][0].get_legend_handles_labels()
-                beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0}
-                grid[row][-1].legend(handles, labels, title=axis_name(axis), **beside)
+            value_legend(grid[row][-1], colours, axis)
     return figure
 
 
