@@ -120,9 +120,11 @@ def call_in_words(summary: dict[str, Any]) -> str:
         >>> call = {"runs": 0, "rows": 0, "seconds": 3.2, "compilations": 0, "compile_seconds": 0.0}
         >>> call_in_words({"runs": 12, "rows": 108, "peak_memory_bytes": 2**30, "this_call": call})
         'nothing to do: all 12 runs are measured to the end (108 rows)'
-        >>> call |= {"runs": 4, "rows": 36, "compilations": 1, "compile_seconds": 2.0}
+        >>> call |= {"runs": 4, "rows": 36, "compilations": 1, "compile_seconds": 2.0, "seconds": 9.4}
+        >>> call |= {"train_seconds": 4.2, "measure_seconds": 2.9}
         >>> call_in_words({"runs": 12, "rows": 108, "peak_memory_bytes": 2**30, "this_call": call})
-        '4 of 12 runs, 36 of 108 rows in 3 s, 1 program compiled in 2 s, 1.0 GiB of memory at most'
+        '4 of 12 runs, 36 of 108 rows in 9 s: 1 program compiled in 2 s, training 4 s, measuring 3 s;
+        1.0 GiB of memory at most'
     """
     runs, rows, call = summary["runs"], summary["rows"], summary["this_call"]
     if not call["rows"]:
@@ -130,7 +132,8 @@ def call_in_words(summary: dict[str, Any]) -> str:
     did = f"{runs} runs" if call["rows"] == rows else f"{call['runs']} of {runs} runs, {call['rows']} of {rows} rows"
     programs = f"{call['compilations']} program{'' if call['compilations'] == 1 else 's'}"
     return (
-        f"{did} in {call['seconds']:.0f} s, {programs} compiled in {call['compile_seconds']:.0f} s, "
+        f"{did} in {call['seconds']:.0f} s: {programs} compiled in {call['compile_seconds']:.0f} s, training "
+        f"{call['train_seconds']:.0f} s, measuring {call['measure_seconds']:.0f} s; "
         f"{summary['peak_memory_bytes'] / 2**30:.1f} GiB of memory at most"
     )
 
@@ -184,5 +187,11 @@ def _summarise(workdir: Workdir, costs: dict[str, float], ledger: Ledger, before
         "rows": len(workdir.rows()),
         "peak_memory_bytes": peak_memory_bytes(),
     }
-    this_call = {"runs": len({row["run"] for row in added}), "rows": len(added), **costs}
+    # Runs of a group share its times: each has its part of them.
+    sharing = {run: len(members.runs) for members in ledger.groups.values() for run in members.runs}
+    spent = {
+        name: sum(row[f"time/{name}"] / sharing[row["run"]] for row in added)
+        for name in ("train_seconds", "measure_seconds")
+    }
+    this_call = {"runs": len({row["run"] for row in added}), "rows": len(added), **costs, **spent}
     return {**workdir.add_to_summary(costs, facts), "this_call": this_call}

@@ -36,6 +36,11 @@ def test_an_interrupted_sweep_ends_with_the_table_of_an_uninterrupted_one(config
     # Those of two checkpoints were kept.
     assert call_in_words(summary).startswith("2 of 2 runs, 4 of 8 rows in ")
     assert rows_without_times(workdir) == finished
+    # Both runs share a program, so each row has half of its time.
+    rows = [json.loads(line) for line in (workdir / "results.jsonl").read_text().splitlines()]
+    for name in ("train_seconds", "measure_seconds"):
+        spent = sum(row[f"time/{name}"] for row in rows if row["run"] == 0 and row["step"] >= 4)
+        assert summary["this_call"][name] == pytest.approx(spent)
 
 
 def test_a_column_that_is_not_in_the_list_is_refused_and_nothing_is_written(config, tmp_path, monkeypatch):
