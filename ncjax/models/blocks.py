@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ncjax.models.lowering import Lowering, convolution
@@ -91,22 +92,30 @@ def block_names(depths: tuple[int, ...], kind: str = "block") -> Stages:
 def max_pool_2x2(maps: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
     """Halves height and width by the maximum of each 2×2 square; an odd last row or column is dropped.
 
+    The gradient goes to one of the four, the first of equal ones. It comes from the comparisons that chose it.
+    `jnp.max` would look instead for what equals the maximum, and a compiler that computes a map twice may round it in
+    two ways: then nothing equals it, and the gradient is 0/0.
+
     Written as a reshape, which is several times faster on CPU than a reduction window, forward and backward.
 
     Args:
         maps: feature maps, channels last.
 
     Returns:
-        Maps of half the height and width, rounded down.
+        Maps of half the height and width, rounded down; NaN where one of the four is.
 
     Examples:
-        >>> import jax.numpy as jnp
         >>> max_pool_2x2(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
         [[5.0, 7.0], [13.0, 15.0]]
     """
     n, height, width, channels = maps.shape
-    even = maps[:, : height // 2 * 2, : width // 2 * 2]
-    return even.reshape(n, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
+    even = maps[:, : height // 2 * 2, : width // 2 * 2].reshape(n, height // 2, 2, width // 2, 2, channels)
+    rows = _larger(even[:, :, 0], even[:, :, 1])
+    return _larger(rows[:, :, :, 0], rows[:, :, :, 1])
+
+
+def _larger(first: Array, second: Array) -> Array:
+    return jnp.where((first < second) | jnp.isnan(second), second, first)
 
 
 class ConvNormRelu(nn.Module):

@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ncjax.transfer.episodes import (
-    Episodes,
-)
+from ncjax.transfer.credit import credit
+from ncjax.transfer.episodes import Episodes
 from ncjax.transfer.heads import Head, IterativeHead
 
 
@@ -46,15 +45,8 @@ def episode_measures(
             scores, gradient_norm = head.solve(support, query)
         else:
             scores, gradient_norm = head.scores(support, query), jnp.zeros((), features.dtype)
-        accuracy = jnp.where(rows[2][:, :few].all() & rows[3], _credit(scores.reshape(ways, queries, ways)), jnp.nan)
+        sound = rows[2][:, :few].all() & rows[3] & jnp.isfinite(scores).all()
+        accuracy = jnp.where(sound, jnp.mean(credit(scores, jnp.repeat(jnp.arange(ways), queries))), jnp.nan)
         return jnp.stack([accuracy, gradient_norm])
 
     return in_turn([jax.vmap(partial(measure, few)) for few in shots], (support, query, *whole))
-
-
-def _credit(scores: Float[Array, "ways queries ways"]) -> Float[Array, ""]:
-    """Mean accuracy; the true way of scores[w] is w, and the best ways of a query share its credit."""
-    best = scores == scores.max(axis=-1, keepdims=True)
-    right = jnp.diagonal(best, axis1=0, axis2=2)
-    accuracy = jnp.mean(right / best.sum(axis=-1).T)
-    return jnp.where(jnp.isfinite(scores).all(), accuracy, jnp.nan)

@@ -5,10 +5,11 @@ from typing import Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_labels
 from ncjax.metrics.compiled import compiled
+from ncjax.transfer.credit import credit
 from ncjax.transfer.logistic import fit_logistic, logits
 from ncjax.transfer.options import is_positive
 from ncjax.transfer.precision import matmul
@@ -112,7 +113,7 @@ def linear_probe(
     counted = (labels < num_classes).astype(train.dtype)
 
     def validation_accuracy(params: Float[Array, "dplus classes"]) -> Float[Array, ""]:
-        return _credit(logits(params, train), labels, counted * ~fitted)
+        return _accuracy(logits(params, train), labels, counted * ~fitted)
 
     def weights(rows: Float[Array, " n"]) -> Float[Array, " n"]:
         return rows / rows.sum()
@@ -145,7 +146,7 @@ def linear_probe(
         steps = jnp.append(strengths, jnp.nan)
         (params, _, chosen), (accuracies, norms) = jax.lax.scan(fit, first, steps)
         accuracies, gradient_norm = accuracies[:-1], norms[-1]
-    accuracy = _credit(logits(params, test), test_labels, (test_labels < num_classes).astype(train.dtype))
+    accuracy = _accuracy(logits(params, test), test_labels, (test_labels < num_classes).astype(train.dtype))
     finite = jnp.isfinite(train).all() & jnp.isfinite(test).all() & jnp.isfinite(gradient_norm)
     order = jnp.array([descending.index(index) for index in range(len(l2))])
     accuracy, chosen = (jnp.where(finite, value, jnp.nan) for value in (accuracy, chosen))
@@ -251,7 +252,7 @@ def knn_accuracy(
         return votes_of[nearest].sum(axis=0)
 
     scores = jax.lax.map(votes, test, batch_size=min(chunk, test.shape[0]))
-    accuracy = _credit(scores, test_labels, (test_labels < num_classes).astype(train.dtype))
+    accuracy = _accuracy(scores, test_labels, (test_labels < num_classes).astype(train.dtype))
     return jnp.where(jnp.isfinite(train).all() & jnp.isfinite(test).all(), accuracy, jnp.nan)
 
 
@@ -306,8 +307,7 @@ def _ridge_residual(samples: Array, targets: Array, weights: Array, l2: Array, p
     return jnp.where(residual == 0, 0, residual / jnp.linalg.norm(products))
 
 
-def _credit(scores: Float[Array, "n classes"], labels: Int[Array, " n"], counted: Float[Array, " n"]) -> Array:
-    """Accuracy over the rows that count; the best classes of a row share its credit."""
-    best: Bool[Array, "n classes"] = scores == scores.max(axis=1, keepdims=True)
-    own = jnp.take_along_axis(best, jnp.minimum(labels, scores.shape[1] - 1)[:, None], axis=1)[:, 0]
-    return jnp.sum(counted * own / best.sum(axis=1)) / jnp.sum(counted)
+def _accuracy(scores: Float[Array, "n classes"], labels: Int[Array, " n"], counted: Float[Array, " n"]) -> Array:
+    """Mean credit over the rows that count; a label outside of the classes is of none."""
+    shares = credit(scores, jnp.minimum(labels, scores.shape[1] - 1))
+    return jnp.sum(jnp.where(counted > 0, counted * shares, 0)) / jnp.sum(counted)
