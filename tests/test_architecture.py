@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # What each room may import of the package, besides itself.
 MAY_IMPORT = {
     "metrics": set(),
-    "cpu_convolution": set(),
+    "cpu_convolution": {"metrics"},
     "results": set(),
     "models": {"metrics", "cpu_convolution"},
     "data": {"metrics"},
@@ -18,9 +18,22 @@ MAY_IMPORT = {
     "training": {"metrics", "models", "data", "transfer"},
     "measurement": {"metrics", "models", "data", "transfer", "training", "results"},
     "sweep": {"metrics", "models", "data", "transfer", "training", "measurement", "results"},
+    "hardware": {"metrics", "data", "training", "measurement", "sweep"},
     "claims": {"metrics", "results"},
     "report": {"metrics", "results", "sweep", "claims"},
-    "cli": {"metrics", "models", "data", "transfer", "training", "measurement", "results", "sweep", "claims", "report"},
+    "cli": {
+        "metrics",
+        "models",
+        "data",
+        "transfer",
+        "training",
+        "measurement",
+        "results",
+        "sweep",
+        "hardware",
+        "claims",
+        "report",
+    },
 }
 PYTHON_FILES = sorted(
     path for folder in ("ncjax", "configs", "experiments", "tests") for path in (ROOT / folder).rglob("*.py")

@@ -7,6 +7,7 @@ import sys
 # Module and summary of each subcommand.
 COMMANDS = {
     "sweep": ("ncjax.cli.sweep", "train, measure and transfer a grid of runs"),
+    "plan": ("ncjax.cli.plan", "compile a sweep for accelerators that are not here"),
     "report": ("ncjax.cli.report", "judge the claims on sweeps' results, with figures and a page"),
     "runs": ("ncjax.cli.runs", "list and pick the runs of a sweep"),
     "measure": ("ncjax.cli.measure", "measure the collapse of saved features, or of a run"),

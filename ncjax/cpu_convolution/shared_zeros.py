@@ -12,7 +12,6 @@ cotangent; a kernel that is not finite reaches them all.
 import math
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -20,6 +19,7 @@ from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, Bool, Float, Int
 
 from ncjax.cpu_convolution.geometry import Geometry, Pair
+from ncjax.metrics.platform import platform
 
 # Outputs of one product; with fewer channels than this neighbouring pixels go together, which makes it thicker.
 _OUTPUTS = 64
@@ -48,7 +48,7 @@ def sharing_pays(directions: int, features: int) -> bool:
         (True, False, False)
     """
     enough = directions >= _FEWEST_DIRECTIONS and features >= _FEWEST_FEATURES
-    return enough and jax.default_backend() == "cpu"
+    return enough and platform() == "cpu"
 
 
 def input_gradients(

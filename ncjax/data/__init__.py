@@ -5,6 +5,7 @@ from ncjax.data.cache import SplitBlocks, cache_root
 from ncjax.data.class_names import class_lists
 from ncjax.data.dataset import Dataset, Split, normalize, pixel_statistics
 from ncjax.data.labels import coarse_groups, coarsen, long_tail, noisy_labels, random_labels
+from ncjax.data.outline import outline
 from ncjax.data.preparation import prepare
 from ncjax.data.registry import SOURCES, Source, load, names, tfds_source
 from ncjax.data.spec import DataSpec
@@ -34,6 +35,7 @@ __all__ = [
     "names",
     "noisy_labels",
     "normalize",
+    "outline",
     "pixel_statistics",
     "prepare",
     "random_labels",

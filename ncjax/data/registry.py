@@ -195,6 +195,19 @@ def viewed(splits: dict[str, Split], spec: DataSpec, obeyed: Mapping[str, Any], 
     )
 
 
+def viewed_splits(splits: dict[str, Split], spec: DataSpec) -> dict[str, Split]:
+    """What the options of a spec make of the splits of a data set whose maker obeys none.
+
+    Args:
+        splits: `train` and `test`.
+        spec: name and options.
+
+    Returns:
+        The splits by name.
+    """
+    return _view(splits, spec, find_source(spec.name), {})
+
+
 def obeyed_options(source: Source, spec: DataSpec) -> dict[str, Any]:
     """The options that a data set's maker obeys, with their values.
 

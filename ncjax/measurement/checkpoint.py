@@ -1,6 +1,5 @@
 """One run at one checkpoint: what all measures start from, made once."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -87,8 +86,12 @@ def checkpoint(
     images = {"train": inputs.train_images, "test": inputs.test_images, "target": inputs.target_images}
     if train_outputs is not None:
         images["train"] = None
-    forward = functools.partial(outputs_of, spec, state, inputs)
-    outputs = map_splits(forward, {name: value for name, value in images.items() if value is not None}, options.chunk)
+    there = {name: value for name, value in images.items() if value is not None}
+
+    def forward(images: Array, state: RunState, inputs: RunInputs) -> dict[str, Array]:
+        return outputs_of(spec, state, inputs, images)
+
+    outputs = map_splits(forward, there, options.chunk, state, inputs)
     if train_outputs is not None:
         outputs["train"] = dict(train_outputs)
     labels = {"train": inputs.train_labels, "test": inputs.test_labels, "target": inputs.target_labels}

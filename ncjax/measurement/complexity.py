@@ -1,13 +1,19 @@
 """Geometric complexity of the embedding, and the geometric collapse that follows from it."""
 
+import dataclasses
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from ncjax import metrics
 from ncjax.measurement.checkpoint import Checkpoint
 from ncjax.measurement.estimator_errors import estimator_errors
 from ncjax.measurement.row import Row
-from ncjax.training.sharding import split_batch
+from ncjax.training.inputs import RunInputs
+from ncjax.training.sharding import divide
+from ncjax.training.state import RunState
 
 
 def complexity(at: Checkpoint, _known: Row) -> Row:
@@ -28,12 +34,19 @@ def complexity(at: Checkpoint, _known: Row) -> Row:
     if inputs.target_images is not None:
         samples["target"] = (inputs.target_images[inputs.target_sample], inputs.target_labels[inputs.target_sample])
     images = jnp.concatenate([images for images, _ in samples.values()])
-    method = {"method": "probes", "num_probes": probes, "key": at.key} if probes else {"method": "exact"}
+    method: dict[str, Any] = {"method": "probes", "num_probes": probes} if probes else {"method": "exact"}
+
+    def squares_of(rows: tuple[Array, Array], state: RunState, inputs: RunInputs, key: Array) -> Array:
+        here = dataclasses.replace(at, state=state, inputs=inputs)
+        # Probes are drawn by the number of the image, so that they do not depend on the division.
+        own = {**method, "key": key if probes else None, "first": rows[1][0]}
+        return metrics.geometric_complexity(here.embed, here.pixels(rows[0]), **own).per_sample
+
     # All splits at once: a Jacobian in the program takes seconds to compile.
-    estimate = metrics.geometric_complexity(at.embed, split_batch(at.pixels(images)), **method)
+    all_squares = divide(squares_of, (images, jnp.arange(len(images))), at.state, inputs, at.key)
     ends = np.cumsum([len(labels) for _, labels in samples.values()])
     row: Row = {}
-    for squares, (split, (_, labels)) in zip(jnp.split(estimate.per_sample, ends[:-1]), samples.items(), strict=True):
+    for squares, (split, (_, labels)) in zip(jnp.split(all_squares, ends[:-1]), samples.items(), strict=True):
         mean, stats = squares.mean(), at.stats[split]
         by_class = metrics.class_mean_complexity(squares, labels, stats.num_classes)
         row[f"{split}/geometric_complexity"] = mean

@@ -1,11 +1,15 @@
 """Few-shot transfer to classes never trained on, with bounds beside the accuracy."""
 
+import dataclasses
+
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from ncjax import metrics
 from ncjax.measurement.checkpoint import Checkpoint
 from ncjax.measurement.row import Row
-from ncjax.transfer import IterativeHead, accuracy_interval, episode_results, find_head
+from ncjax.training.sharding import divide
+from ncjax.transfer import ClassIndex, EpisodeResults, IterativeHead, accuracy_interval, episode_results, find_head
 
 
 def few_shot(at: Checkpoint, known: Row) -> Row:
@@ -25,8 +29,14 @@ def few_shot(at: Checkpoint, known: Row) -> Row:
         return {}
     row: Row = {}
     features, labels = at.features["target"], at.labels["target"]
-    results = episode_results(features, index, at.episode_key, spec)
-    result = accuracy_interval(results.accuracy, results.gradient_norm)
+
+    def of_own(numbers: Array, features: Array, index: ClassIndex, key: Array) -> EpisodeResults:
+        own = dataclasses.replace(spec, episodes=len(numbers))
+        results = episode_results(features, index, key, own, first=numbers[0])
+        return EpisodeResults(*(jnp.moveaxis(value, 2, 0) for value in results))
+
+    results = divide(of_own, jnp.arange(spec.episodes), features, index, at.episode_key)
+    result = accuracy_interval(*(jnp.moveaxis(value, 0, 2) for value in results))
     assert result.gradient_norm is not None
     certified = None
     if at.options.directional:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Integer, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Integer, PRNGKeyArray
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_float, as_images, as_labels, single_or_better
 from ncjax.metrics.compiled import compiled, compiled_by_content
@@ -24,6 +24,7 @@ from ncjax.metrics.jacobian import (
     row_squares,
     varying_like,
 )
+from ncjax.metrics.platform import platform
 
 # Bytes that the intermediate values of one block of samples may take when the caller names no chunk size. On a CPU all
 # products of one sample at once pay: its convolutions leave out what is zero for all.
@@ -51,6 +52,7 @@ def geometric_complexity(
     rel_stderr: float | None = None,
     chunk_size: int | None = None,
     precision: str = "highest",
+    first: int | Int[Array, ""] = 0,
 ) -> Estimate:
     """Mean over samples of the squared Frobenius norm of the Jacobian, |df/dx|_F^2.
 
@@ -76,8 +78,8 @@ def geometric_complexity(
             input.
         method: "exact", "probes", "outputs" (random rows of the Jacobian) or "inputs" (random columns).
         num_probes: Number k of products a sample, for all methods but "exact".
-        key: Random key, for all methods but "exact", and for `num_samples` and `rel_stderr`. Under `shard_map` fold the
-            axis index into it, or all shards draw alike.
+        key: Random key, for all methods but "exact", and for `num_samples` and `rel_stderr`. Under `shard_map` give
+            `first`, or all shards draw alike.
         probe_distribution: "rademacher", "gaussian" or "orthogonal", for "probes".
         num_samples: Number of images to draw at random, without replacement; by default all are taken.
         rel_stderr: Relative standard error at which to stop. Samples are then visited in random order, 64 at a time.
@@ -85,6 +87,8 @@ def geometric_complexity(
             intermediate values, 2 GiB for exact ones on a CPU.
         precision: Matrix-multiplication precision, full single precision by default: reduced precision biases the
             result.
+        first: Number of the first image, where these are a part of a larger set: with the same key an image draws the
+            same probes in the part and in the whole.
 
     Returns:
         The estimate. It has no ½. Called outside of a compiled program, it compiles once for all functions that
@@ -119,7 +123,7 @@ def geometric_complexity(
     )
 
     # The images are an argument: what a compiled function closes over becomes a constant to the compiler.
-    def run(images: Array, key: Array | None) -> Estimate:
+    def run(images: Array, key: Array | None, first: Array) -> Estimate:
         order = None
         if key is not None and not (num_samples is None and rel_stderr is None):
             order_key, key = jax.random.split(key)
@@ -138,7 +142,9 @@ def geometric_complexity(
             start = jnp.minimum(start, visits - block)
             index = start + jnp.arange(block) if order is None else lax.dynamic_slice_in_dim(order, start, block)
             part = images if order is None and block == rows else images[index]
-            squares = row_squares(embed, part, index, key, method, values, probe_distribution, directions, precision)
+            squares = row_squares(
+                embed, part, first + index, key, method, values, probe_distribution, directions, precision
+            )
             return _State(state.squares.at[index].set(squares), state.seen.at[index].set(True), start + block)
 
         dtype = single_or_better(images.dtype)
@@ -159,7 +165,7 @@ def geometric_complexity(
             state, _ = lax.scan(lambda state, start: (step(state, start), None), state, jnp.arange(0, visits, block))
         return summary(state.squares, state.seen, jnp.ones((), bool))
 
-    return compiled_by_content(run, images, key)
+    return compiled_by_content(run, images, key, jnp.asarray(first, jnp.int32))
 
 
 def geometric_complexity_by_layer(
@@ -236,7 +242,7 @@ def _is_precise(summary: Callable[..., Estimate], rel_stderr: float, smallest: i
 
 def _default_chunk_size(embed: Embedding, images: Array, method: Method, products: int, *, adaptive: bool) -> int:
     """Number of products whose intermediate values fit in the memory set aside, and as many as are fast."""
-    on_cpu = jax.default_backend() == "cpu"
+    on_cpu = platform() == "cpu"
     memory = _CPU_EXACT_MEMORY if on_cpu and method == "exact" else _MEMORY
 
     def residual_bytes(rows: int) -> int:

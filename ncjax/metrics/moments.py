@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from ncjax.metrics.compensated import rounded, two_sum
+from ncjax.metrics.platform import platform
 from ncjax.metrics.powers_of_two import exponent_of, scaled
 
 # Rows of a block. On a CPU what is done with so many stays in the cache; elsewhere a loop of short steps is slow. A
@@ -114,7 +115,7 @@ def sum_over_blocks(
     Returns:
         The sums of what the function returns.
     """
-    length = min(_CPU_BLOCK if jax.default_backend() == "cpu" else _BLOCK, features.shape[0])
+    length = min(_CPU_BLOCK if platform() == "cpu" else _BLOCK, features.shape[0])
     length = length if most is None else max(1, min(length, most))
     whole = features.shape[0] // length * length
     blocks = (features[:whole].reshape(-1, length, features.shape[1]), labels[:whole].reshape(-1, length))

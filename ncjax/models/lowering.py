@@ -6,11 +6,11 @@ Nothing else in the package knows of ``ncjax.cpu_convolution``: without it, ``au
 from collections.abc import Callable
 from typing import Literal, cast, get_args
 
-import jax
 from jax import lax
 from jaxtyping import Array
 
 from ncjax.cpu_convolution import matmul_convolution
+from ncjax.metrics.platform import platform as traced_platform
 
 __all__ = ["Lowering", "convolution", "matmul_convolution", "resolve_lowering"]
 
@@ -22,7 +22,7 @@ def resolve_lowering(lowering: str, platform: str | None = None) -> Lowering:
 
     Args:
         lowering: ``auto``, ``xla`` or ``matmul``.
-        platform: ``cpu``, ``gpu`` or ``tpu``; JAX's default backend if None.
+        platform: ``cpu``, ``gpu`` or ``tpu``; that for which programs are traced if None.
 
     Returns:
         ``matmul`` on CPU and ``xla`` elsewhere for ``auto``, otherwise what came.
@@ -38,7 +38,7 @@ def resolve_lowering(lowering: str, platform: str | None = None) -> Lowering:
         raise ValueError(f"lowering: got {lowering!r}, expected one of {', '.join(get_args(Lowering))}")
     if lowering != "auto":
         return cast("Lowering", lowering)
-    return "matmul" if (platform or jax.default_backend()) == "cpu" else "xla"
+    return "matmul" if (platform or traced_platform()) == "cpu" else "xla"
 
 
 def convolution(lowering: Lowering) -> Callable[..., Array]:

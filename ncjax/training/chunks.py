@@ -1,15 +1,16 @@
 """A function of a batch of images applied to whole splits, a chunk at a time."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, UInt8
 
-from ncjax.training.sharding import split_batch
+from ncjax.metrics.platform import platform
+from ncjax.training.sharding import batch_devices, divide
 
 Outputs = dict[str, Array]
 
@@ -24,7 +25,7 @@ def images_at_once() -> int:
         >>> images_at_once() >= 32
         True
     """
-    return 32 if jax.default_backend() == "cpu" else 256
+    return 32 if platform() == "cpu" else 256
 
 
 def map_chunks(
@@ -50,7 +51,7 @@ def map_chunks(
 
 
 def map_splits(
-    function: Callable[[Any], Outputs], splits: Mapping[str, UInt8[Array, "_ h w c"]], chunk: int
+    function: Callable[..., Outputs], splits: Mapping[str, UInt8[Array, "_ h w c"]], chunk: int, *shared: Any
 ) -> dict[str, Outputs]:
     """Applies a function of a batch of images to several splits, in one loop: it is compiled once.
 
@@ -58,6 +59,8 @@ def map_splits(
         function: as for `map_chunks`.
         splits: images [n, h, w, c] by name, each with its own n, not copied.
         chunk: images at once; a split with fewer is filled up with blank images, whose results are dropped.
+        *shared: what else the function needs, as arguments after the images: the devices of a batch axis, which divide
+            the chunks, do not see what it closes over.
 
     Returns:
         The function's results for all images of each split, by name.
@@ -69,34 +72,33 @@ def map_splits(
         {'train': [4, 4, 4, 4, 4], 'test': [0]}
     """
     sizes = {name: images.shape[0] for name, images in splits.items()}
-    chunk = min(chunk, max(sizes.values()))
+    # No device of those that share the chunks is left without one if there are as many images.
+    chunk = min(chunk, -(-max(sizes.values()) // batch_devices()))
     filled = [
         jnp.pad(images, ((0, max(0, chunk - images.shape[0])), (0, 0), (0, 0), (0, 0))) for images in splits.values()
     ]
-    places, offsets, end = [], {}, 0
-    for number, (name, images) in enumerate(zip(splits, filled, strict=True)):
-        offsets[name] = end
-        for first in range(0, images.shape[0], chunk):
-            # The last chunk starts early enough to be full: what is seen twice gets the same result twice.
-            start = min(first, images.shape[0] - chunk)
-            places.append((number, start, end + start))
-        end += images.shape[0]
+    # The last chunk starts early enough to be full: what is seen twice gets the same result twice.
+    starts = [[min(first, len(images) - chunk) for first in range(0, len(images), chunk)] for images in filled]
+    numbers = [[number] * len(each) for number, each in enumerate(starts)]
+    places = (jnp.asarray(np.concatenate(numbers)), jnp.asarray(np.concatenate(starts)))
 
-    def read(images: Array) -> Callable[[Array], Array]:
-        return lambda start: lax.dynamic_slice_in_dim(images, start, chunk)
+    def of_chunks(places: tuple[Array, Array], filled: list[Array], *shared: Any) -> Outputs:
+        read = [partial(_read, images, chunk) for images in filled]
+        return lax.map(lambda place: function(lax.switch(place[0], read, place[1]), *shared), places)
 
-    def step(written: Outputs, place: Array) -> tuple[Outputs, None]:
-        images = lax.switch(place[0], [read(images) for images in filled], place[1])
-        outputs = function(split_batch(images))
-        return {
-            name: lax.dynamic_update_slice_in_dim(written[name], value, place[2], axis=0)
-            for name, value in outputs.items()
-        }, None
+    outputs = divide(of_chunks, places, filled, *shared)
+    results, begin = {}, 0
+    for name, each in zip(splits, starts, strict=True):
+        end, last = begin + len(each), chunk * (len(each) - 1)
+        results[name] = {
+            key: jnp.concatenate(
+                [value[begin : end - 1].reshape(last, *value.shape[2:]), value[end - 1, last - each[-1] :]]
+            )[: sizes[name]]
+            for key, value in outputs.items()
+        }
+        begin = end
+    return results
 
-    shapes = jax.eval_shape(function, filled[0][:chunk])
-    blank = {name: jnp.zeros((end, *shape.shape[1:]), shape.dtype) for name, shape in shapes.items()}
-    written, _ = lax.scan(step, blank, jnp.asarray(np.array(places, np.int32)))
-    return {
-        name: {key: value[offsets[name] : offsets[name] + sizes[name]] for key, value in written.items()}
-        for name in splits
-    }
+
+def _read(images: Array, chunk: int, start: Array) -> Array:
+    return lax.dynamic_slice_in_dim(images, start, chunk)

@@ -13,7 +13,7 @@ from ncjax.data import augment, normalize
 from ncjax.training.hyper import Hyper
 from ncjax.training.inputs import RunInputs
 from ncjax.training.optimizers import optimizer
-from ncjax.training.sharding import split_batch
+from ncjax.training.sharding import split_batch, take_divided
 from ncjax.training.spec import TrainSpec
 from ncjax.training.state import RunState
 from ncjax.training.step import descend
@@ -87,9 +87,7 @@ def train_steps(
         # The predicate is shared by all runs of a group, so this stays a branch under vmap: one sort an epoch.
         order = lax.cond(position == 0, order_at, lambda _: order, step)
         batch = lax.dynamic_slice_in_dim(order, position * spec.batch_size, spec.batch_size)
-        images, labels = split_batch(
-            (jnp.take(inputs.train_images, batch, axis=0), jnp.take(inputs.train_labels, batch))
-        )
+        images, labels = take_divided((inputs.train_images, inputs.train_labels), batch)
         return take_step(state, step, images, labels), order
 
     state, _ = lax.fori_loop(0, num_steps, one_step, (state, order_at(start)))

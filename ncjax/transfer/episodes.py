@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, UInt32
 
 from ncjax.metrics.arrays import as_array
+from ncjax.metrics.platform import platform
 from ncjax.options import check, option, whole_numbers
 from ncjax.transfer.heads import Head, find_head
 
@@ -285,7 +286,7 @@ def chunk_bytes() -> int:
         >>> chunk_bytes() >= 2**23
         True
     """
-    return 2**23 if jax.default_backend() == "cpu" else 2**28
+    return 2**23 if platform() == "cpu" else 2**28
 
 
 def chunk_sizes(spec: EpisodeSpec, feature_dim: int, itemsize: int) -> tuple[int, int]:

@@ -3,7 +3,8 @@
 import bisect
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 from jax.sharding import Mesh
@@ -74,6 +75,8 @@ def make_group(
     size: int,
     epochs: tuple[float, ...],
     source: TrainedWeights | None = None,
+    devices: Sequence[Any] | None = None,
+    device_memory: int = 0,
 ) -> Group:
     """Makes a group of runs, and finds what is wrong with its network, its batch size or what is measured.
 
@@ -85,6 +88,8 @@ def make_group(
         size: runs that the program is compiled for.
         epochs: at which to measure.
         source: weights that they start from; None for fresh ones.
+        devices: to run on; None for all of JAX's.
+        device_memory: bytes of each; 0 to ask the first of JAX's.
 
     Returns:
         The group.
@@ -102,15 +107,17 @@ def make_group(
     check_complexity_samples(dataset, plan.complexity_samples)
     network = network_for(runs[0].train.model, dataset)
     train, measure = static_training(plan, runs[0], network), static_measuring(plan, dataset)
+    there = 0 if devices is None else len(devices)
+    batch_devices = resolve_batch_devices(plan.mesh_batch, size, batch_size, plan.mesh_runs, there)
     return Group(
         number=number,
         runs=runs,
         size=size,
         plan=plan,
         dataset=dataset,
-        streamed=plan.stream.applies(dataset.train.images.nbytes, device_memory_bytes()),
+        streamed=plan.stream.applies(dataset.train.images.nbytes, device_memory or device_memory_bytes()),
         spec=ProgramSpec(train, measure, network.image_shape, resolve_sharing(plan.runs_axis)),
-        mesh=make_mesh(size, plan.mesh_runs, resolve_batch_devices(plan.mesh_batch, size, batch_size, plan.mesh_runs)),
+        mesh=make_mesh(size, plan.mesh_runs, batch_devices, devices),
         network=network,
         steps=steps_at(epochs, steps_per_epoch),
         source=source,

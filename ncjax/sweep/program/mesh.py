@@ -1,5 +1,6 @@
 """The mesh of devices over which a group's runs are spread, and what is put on it."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -7,6 +8,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array, Int
 
+from ncjax.metrics.platform import platform as traced_platform
 from ncjax.sweep.program.hosts import place
 from ncjax.training import Hyper, RunInputs
 
@@ -21,7 +23,7 @@ def resolve_sharing(runs_axis: str, platform: str | None = None) -> Sharing:
 
     Args:
         runs_axis: ``auto``, ``map`` or ``vmap``.
-        platform: ``cpu``, ``gpu`` or ``tpu``; JAX's default backend if None.
+        platform: ``cpu``, ``gpu`` or ``tpu``; that for which programs are traced if None.
 
     Returns:
         ``map`` or ``vmap``.
@@ -31,7 +33,7 @@ def resolve_sharing(runs_axis: str, platform: str | None = None) -> Sharing:
         ('map', 'vmap')
     """
     if runs_axis == "auto":
-        return "map" if (platform or jax.default_backend()) == "cpu" else "vmap"
+        return "map" if (platform or traced_platform()) == "cpu" else "vmap"
     return "vmap" if runs_axis == "vmap" else "map"
 
 
@@ -39,13 +41,16 @@ def resolve_sharing(runs_axis: str, platform: str | None = None) -> Sharing:
 _WORTH_SAMPLES = 32
 
 
-def make_mesh(num_runs: int, max_devices: int = 0, batch_devices: int = 1) -> Mesh:
+def make_mesh(
+    num_runs: int, max_devices: int = 0, batch_devices: int = 1, devices: Sequence[Any] | None = None
+) -> Mesh:
     """The mesh over which a group's runs are spread.
 
     Args:
         num_runs: runs in the group; no more devices than runs are used along the first axis.
         max_devices: at most so many devices along the first axis; 0 for all there are.
         batch_devices: devices along the second axis: among them each run divides its batches.
+        devices: to use; None for all of JAX's.
 
     Returns:
         A mesh with the axes ``runs`` and ``batch``.
@@ -57,7 +62,7 @@ def make_mesh(num_runs: int, max_devices: int = 0, batch_devices: int = 1) -> Me
         >>> dict(make_mesh(num_runs=1).shape)
         {'runs': 1, 'batch': 1}
     """
-    devices = jax.devices()
+    devices = jax.devices() if devices is None else devices
     if max_devices > len(devices):
         raise ValueError(f"config.mesh.runs: got {max_devices}, expected at most {len(devices)}, the devices there are")
     if batch_devices * (max_devices or 1) > len(devices):
@@ -81,7 +86,9 @@ def make_mesh(num_runs: int, max_devices: int = 0, batch_devices: int = 1) -> Me
     )
 
 
-def resolve_batch_devices(batch_devices: int, num_runs: int, batch_size: int, max_devices: int = 0) -> int:
+def resolve_batch_devices(
+    batch_devices: int, num_runs: int, batch_size: int, max_devices: int = 0, num_devices: int = 0
+) -> int:
     """Among how many devices each run divides its batches.
 
     Args:
@@ -89,6 +96,7 @@ def resolve_batch_devices(batch_devices: int, num_runs: int, batch_size: int, ma
         num_runs: runs in the group.
         batch_size: samples a step.
         max_devices: at most so many devices along the axis of runs; 0 for all there are.
+        num_devices: devices there are; 0 for all of JAX's.
 
     Returns:
         A divisor of the batch size.
@@ -107,7 +115,8 @@ def resolve_batch_devices(batch_devices: int, num_runs: int, batch_size: int, ma
             )
         return batch_devices
     # More devices than there are, which make_mesh refuses, leave none free.
-    free = len(jax.devices()) // min(num_runs, max_devices or len(jax.devices()))
+    there = num_devices or len(jax.devices())
+    free = there // min(num_runs, max_devices or there)
     most = min(max(free, 1), max(1, batch_size // _WORTH_SAMPLES))
     return max(devices for devices in range(1, most + 1) if batch_size % devices == 0)
 

@@ -58,8 +58,7 @@ class StreamedGroup(CompiledGroup):
         """
         self._split, self._threads = train, options.threads
         batch_size, all_seeds = spec.train.batch_size, np.asarray(hosts.gather(seeds))
-        step_bytes = len(all_seeds) * batch_size * train.images[0].size
-        steps = max(1, min(options.buffer_mib * 2**20 // step_bytes, _MOST_STEPS, total_steps))
+        steps = block_steps(len(all_seeds), batch_size, train, options, total_steps)
 
         def order(seed: int, epoch: int) -> np.ndarray:
             return np.asarray(sample_order(jnp.int32(seed), jnp.int32(epoch), len(train)))
@@ -72,25 +71,9 @@ class StreamedGroup(CompiledGroup):
         super().__init__(spec, mesh, hyper, seeds, state, inputs, num_runs)
 
     def _compile(self, state: Any) -> Sequence[tuple[Any, int]]:
-        spec, mesh, *_ = self._group
-        sharding, shape = NamedSharding(mesh, PartitionSpec("runs")), self._blocks.shape
-        block = (
-            jax.ShapeDtypeStruct(shape, self._split.images.dtype, sharding=sharding),
-            jax.ShapeDtypeStruct(shape[:3], self._split.labels.dtype, sharding=sharding),
-        )
-        chunk = np.zeros(_chunk_shape(spec, self._split), self._split.images.dtype)
-        zero = _int32(0)
-        self._train = compiled(_train_on_block, *self._group, state, self._inputs, *block, zero, zero)
-        self._add = compiled(_add_outputs, spec, mesh, state, self._inputs, self._outputs, chunk, zero)
-        self._measure = compiled(_measure_outputs, spec, mesh, state, self._inputs, self._outputs)
-        waiting = (BLOCKS_AHEAD + 1) * sum(part.size * part.dtype.itemsize for part in block) // mesh.shape["runs"]
-        in_use = waiting // (BLOCKS_AHEAD + 1)
-        # Measuring has chunks ahead of it too: one is copied while another is in work.
-        return [
-            (self._train, waiting),
-            (self._add, waiting + in_use + chunk.nbytes),
-            (self._measure, waiting + in_use),
-        ]
+        programs = stream_programs(*self._group, state, self._inputs, self._split, self._blocks.shape)
+        (self._train, _), (self._add, _), (self._measure, _) = programs
+        return programs
 
     def _call(self, state: Any, start: int, size: int, measuring: bool) -> Any:
         with halving_when_out_of_memory(self._num_runs):
@@ -136,6 +119,65 @@ class StreamedGroup(CompiledGroup):
             self._current = next(self._under_way)
             self._number += 1
         return self._current
+
+
+def block_steps(runs: int, batch_size: int, train: Split, options: StreamSpec, total_steps: int) -> int:
+    """Steps whose batches are copied to the devices together.
+
+    Args:
+        runs: of the program.
+        batch_size: samples a step.
+        train: the train split.
+        options: in what portions it is read.
+        total_steps: of a run.
+
+    Returns:
+        At least 1.
+    """
+    step_bytes = runs * batch_size * train.images[0].size
+    return max(1, min(options.buffer_mib * 2**20 // step_bytes, _MOST_STEPS, total_steps))
+
+
+def stream_programs(
+    spec: ProgramSpec,
+    mesh: Mesh,
+    hyper: Any,
+    seeds: Any,
+    state: Any,
+    inputs: Any,
+    train: Split,
+    shape: tuple[int, ...],
+) -> list[tuple[Any, int]]:
+    """Compiles what trains on a block of batches, passes a chunk through the networks, and measures.
+
+    Args:
+        spec: what to compile for.
+        mesh: over which the runs are spread.
+        hyper: on the mesh, with a leading runs axis, or what describes it.
+        seeds: likewise.
+        state: likewise.
+        inputs: the data without train images, on every device, or what describes it.
+        train: the train split on the host.
+        shape: of a block's images, [runs, steps, batch, height, width, channels].
+
+    Returns:
+        The three programs, each with the bytes that a device holds beside its arguments.
+    """
+    sharding = NamedSharding(mesh, PartitionSpec("runs"))
+    block = (
+        jax.ShapeDtypeStruct(shape, train.images.dtype, sharding=sharding),
+        jax.ShapeDtypeStruct(shape[:3], train.labels.dtype, sharding=sharding),
+    )
+    chunk, zero = np.zeros(_chunk_shape(spec, train), train.images.dtype), _int32(0)
+    outputs = _outputs(spec, mesh, state, inputs, train)
+    waiting = (BLOCKS_AHEAD + 1) * sum(part.size * part.dtype.itemsize for part in block) // mesh.shape["runs"]
+    in_use = waiting // (BLOCKS_AHEAD + 1)
+    # Measuring has chunks ahead of it too: one is copied while another is in work.
+    return [
+        (compiled(_train_on_block, spec, mesh, hyper, seeds, state, inputs, *block, zero, zero), waiting),
+        (compiled(_add_outputs, spec, mesh, state, inputs, outputs, chunk, zero), waiting + in_use + chunk.nbytes),
+        (compiled(_measure_outputs, spec, mesh, state, inputs, outputs), waiting + in_use),
+    ]
 
 
 def _chunk_shape(spec: ProgramSpec, split: Split) -> tuple[int, ...]:
