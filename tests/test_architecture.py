@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "training": {"metrics", "models", "data", "transfer"},
     "measurement": {"metrics", "models", "data", "transfer", "training", "results"},
     "sweep": {"metrics", "models", "data", "transfer", "training", "measurement", "results"},
-    "hardware": {"metrics", "data", "training", "measurement", "sweep"},
+    "hardware": {"metrics", "data", "transfer", "training", "measurement", "sweep"},
     "claims": {"metrics", "results"},
     "report": {"metrics", "results", "sweep", "claims"},
     "cli": {

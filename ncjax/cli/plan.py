@@ -106,7 +106,7 @@ def as_json(group: "GroupForecast") -> dict[str, Any]:
     return {**dataclasses.asdict(group), "needed_bytes": group.needed_bytes}
 
 
-def _gib(number: float) -> str:
+def _gib(number: int) -> str:
     return f"{number / 2**30:.3g} GiB"
 
 

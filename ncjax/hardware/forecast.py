@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from ncjax.sweep.program.streamed import block_steps, stream_programs
 from ncjax.sweep.workdir.ledger import extend_ledger
 from ncjax.training import run_inputs, train_steps
 from ncjax.transfer import class_index
+
+_LOG = logging.getLogger(__name__)
 
 ASSUMED_SHARE = 0.3
 """Of a chip's full speed, that programs are taken to reach; networks for small images reach 0.1 to 0.5."""
@@ -128,6 +131,7 @@ def _dataset(plan: SweepPlan) -> data.Dataset:
     try:
         return load_dataset(plan.data)
     except OSError:
+        _LOG.info("data set %s: not prepared here, so its published sizes are taken", plan.data.name)
         return data.outline(plan.data)
 
 
@@ -219,10 +223,12 @@ def _summary(
     along_runs, along_batch = (group.mesh.shape[name] for name in ("runs", "batch"))
     on_one = described[1].shape[0] // along_runs
     step, measuring = (on_one / along_batch * each for each in _operations(group, described, chip.highest))
-    traffic = step_traffic(texts[0], over_runs)
-    said = sum(each.bytes for each in messages if each.place == "training")
-    least = max(step / chip.operations, traffic.bytes / chip.bandwidth, said / chip.links)
-    step_seconds = least / ASSUMED_SHARE + traffic.instructions * SECONDS_AN_INSTRUCTION
+    # Where runs take turns, the text has the step of one.
+    turns_inside = on_one if over_runs else 1
+    instructions, moved = (turns_inside * each for each in step_traffic(texts[0], over_runs))
+    said = turns_inside * sum(each.bytes for each in messages if each.place == "training")
+    least = max(step / chip.operations, moved / chip.bandwidth, said / chip.links)
+    step_seconds = least / ASSUMED_SHARE + instructions * SECONDS_AN_INSTRUCTION
     turns = -(-runs // len(group.runs))
     measure_seconds = turns * measuring / chip.operations / ASSUMED_SHARE
     train_seconds = turns * group.steps[-1] * step_seconds
@@ -243,8 +249,8 @@ def _summary(
         available_bytes=chip.memory,
         collectives=tuple(messages),
         step_operations=step,
-        step_bytes=traffic.bytes,
-        step_instructions=traffic.instructions,
+        step_bytes=moved,
+        step_instructions=instructions,
         least_step_seconds=least,
         step_seconds=step_seconds,
         epoch_seconds=turns * group.steps_per_epoch * step_seconds,

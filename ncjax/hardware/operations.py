@@ -6,8 +6,6 @@ from typing import Any
 import jax
 from jax.extend import core
 
-_LOOPS = ("scan", "while")
-
 
 def product_operations(closed: core.ClosedJaxpr, highest: float = 1.0) -> float:
     """Floating-point operations of the matrix products and convolutions of a traced function.
@@ -31,7 +29,7 @@ def product_operations(closed: core.ClosedJaxpr, highest: float = 1.0) -> float:
 
 
 def _of_jaxpr(jaxpr: Any, highest: float) -> float:
-    return sum(_of_equation(equation, highest) for equation in jaxpr.eqns)
+    return float(sum(_of_equation(equation, highest) for equation in jaxpr.eqns))
 
 
 def _of_equation(equation: Any, highest: float) -> float:
@@ -48,7 +46,7 @@ def _of_equation(equation: Any, highest: float) -> float:
     inner = [_of_jaxpr(jaxpr, highest) for jaxpr in _jaxprs(params)]
     if name == "cond":
         return max(inner)
-    return sum(inner) * (params["length"] if name == "scan" else 1)
+    return float(sum(inner)) * (params["length"] if name == "scan" else 1)
 
 
 def _jaxprs(params: dict[str, Any]) -> list[Any]:
