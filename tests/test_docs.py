@@ -74,7 +74,8 @@ def measures_taken_back():
 @pytest.mark.usefixtures("measures_taken_back")
 @pytest.mark.parametrize("page", [page for page in WRITTEN if name(page) not in EXTRA], ids=name)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_page_prints_what_it_shows(page, capsys):
+def test_a_page_prints_what_it_shows(page, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     run(page, capsys)
 
 
@@ -103,7 +104,8 @@ def test_the_example_of_own_models_and_data_runs_as_a_stranger_would(tmp_path):
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("page", EXTRA)
 @pytest.mark.filterwarnings("ignore")
-def test_a_page_about_other_packages_prints_what_it_shows(page, capsys):
+def test_a_page_about_other_packages_prints_what_it_shows(page, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for package in EXTRA[page]:
         pytest.importorskip(package)
     # Code of others promotes ranks.
