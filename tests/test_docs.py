@@ -15,6 +15,7 @@ import pytest
 import ncjax
 from ncjax import measurement
 from ncjax.results import columns
+from tests import reference_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -134,8 +135,13 @@ def test_every_public_name_is_in_the_reference(room):
     text = (DOCS / "reference" / f"{room}.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^::: ncjax\.(?:\w+\.)*(\w+)$", text, flags=re.MULTILINE))
     module = importlib.import_module(f"ncjax.{room}")
-    assert sorted(set(module.__all__) - listed) == [], "write it again: python -m tests.reference_pages"
+    assert sorted(set(module.__all__) - listed) == [], "write it again: make pages"
     assert sorted(listed - set(module.__all__)) == []
+
+
+@pytest.mark.parametrize(("page", "text"), reference_pages.pages().items(), ids=lambda one: getattr(one, "name", ""))
+def test_a_page_that_is_a_list_is_as_the_code_says(page, text):
+    assert page.read_text(encoding="utf-8") == text, "write it again: make pages"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -8,7 +8,7 @@ r"""Claim B4: more collapse on coarse labels, worse features for the classes bel
 Trained on two coarse classes, probed on the ten: as training goes on train variance falls and the probe is said to
 get worse (Hui, Belkin & Nakkiran 2022, arXiv 2202.08384, reported). Probed with and without standardised features,
 since rescaling may flip the answer (Yang, Steinhardt & Hu 2023), by ridge and by nearest neighbours. `:joint` is
-configs/joint.py.
+joint.
 
 Open in the paper, and our choice: which coarse classes, the probe, epochs. Chosen: animals against objects, 350
 epochs by the recipe of `train_test_collapse`, 5 seeds.
