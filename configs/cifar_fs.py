@@ -1,8 +1,8 @@
 r"""CIFAR-FS by the field's usual recipe: how far frozen features of a well-trained network transfer.
 
-    python -m experiments.prepare_data --dataset=cifar100 --source=DIR   # holds cifar-100-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/cifar_fs.py --workdir=runs/cifar_fs
-    python -m experiments.few_shot --workdir=runs/cifar_fs --shots=1,5 \
+    ncjax prepare-data --dataset=cifar100 --source=DIR   # holds cifar-100-python.tar.gz or -binary
+    ncjax sweep --config=cifar_fs --workdir=runs/cifar_fs
+    ncjax few-shot --workdir=runs/cifar_fs --shots=1,5 \
         --head=ncm,ncm_cosine,ridge,ridge_chosen,logistic,svm
 
 ResNet-12 (64-160-320-640) on the 64 source classes of CIFAR-FS (Bertinetto et al. 2019, arXiv 1805.08136),

@@ -1,12 +1,12 @@
 r"""Fine-tuning between real classes: a network trained on five classes of Fashion-MNIST goes on with the other five.
 
-    python -m experiments.sweep --config=configs/fashion_mnist_transfer.py --workdir=runs/fashion_mnist_transfer
-    python -m experiments.sweep --config=configs/fashion_mnist_fine_tune.py --workdir=runs/fine_tune_all
-    python -m experiments.sweep --config=configs/fashion_mnist_fine_tune.py --workdir=runs/fine_tune_last \
+    ncjax sweep --config=fashion_mnist_transfer --workdir=runs/fashion_mnist_transfer
+    ncjax sweep --config=fashion_mnist_fine_tune --workdir=runs/fine_tune_all
+    ncjax sweep --config=fashion_mnist_fine_tune --workdir=runs/fine_tune_last \
         --config.init.last_stages=1
-    python -m experiments.sweep --config=configs/fashion_mnist_fine_tune.py --workdir=runs/fine_tune_classifier \
+    ncjax sweep --config=fashion_mnist_fine_tune --workdir=runs/fine_tune_classifier \
         --config.init.last_stages=0
-    python -m experiments.sweep --config=configs/fashion_mnist_fine_tune.py --workdir=runs/fine_tune_nothing \
+    ncjax sweep --config=fashion_mnist_fine_tune --workdir=runs/fine_tune_nothing \
         --config.init.workdir=""
 
 Run 0 of the source sweep with a new classifier, on 20 images each of the classes that it has never seen: all layers

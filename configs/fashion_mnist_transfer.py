@@ -1,8 +1,8 @@
 r"""Few-shot transfer between real classes: ConvNet-4 trained on five classes of Fashion-MNIST, tested on the others.
 
-    python -m experiments.prepare_data --dataset=fashion_mnist --source=/usr/share/datasets/fashion-mnist
-    python -m experiments.sweep --config=configs/fashion_mnist_transfer.py --workdir=runs/fashion_mnist_transfer
-    python -m experiments.few_shot --workdir=runs/fashion_mnist_transfer --shots=1,5 \
+    ncjax prepare-data --dataset=fashion_mnist --source=/usr/share/datasets/fashion-mnist
+    ncjax sweep --config=fashion_mnist_transfer --workdir=runs/fashion_mnist_transfer
+    ncjax few-shot --workdir=runs/fashion_mnist_transfer --shots=1,5 \
         --head=ncm,ncm_cosine,ridge,ridge_relative,logistic,svm
 
 Three seeds of the four-block network of 64 channels with batch normalisation, by SGD with momentum, weight decay, crops

@@ -1,7 +1,7 @@
 r"""Few-shot transfer on glyphs: ConvNet-4 trained by the field's usual recipe, every head on classes never trained on.
 
-    python -m experiments.sweep --config=configs/glyphs_few_shot.py --workdir=runs/glyphs_few_shot
-    python -m experiments.few_shot --workdir=runs/glyphs_few_shot --shots=1,5 \
+    ncjax sweep --config=glyphs_few_shot --workdir=runs/glyphs_few_shot
+    ncjax few-shot --workdir=runs/glyphs_few_shot --shots=1,5 \
         --head=ncm,ncm_cosine,ridge,ridge_relative,ridge_chosen,logistic,svm
 
 Three seeds of the four-block network of 64 channels with batch normalisation (Vinyals et al. 2016, arXiv 1606.04080),

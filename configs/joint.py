@@ -1,8 +1,8 @@
 r"""When does collapse help, and when does it hurt? One sweep over hyper-parameters and time, coarse and fine labels.
 
-    python -m experiments.sweep --config=configs/joint.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/joint.py --workdir=DIR2
+    ncjax sweep --config=joint:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=joint --workdir=DIR2
 
 A1 and A5 vary hyper-parameters and ask for new classes; B4 varies training time and asks for the classes below coarse
 labels. Here the same networks are trained on coarse and on fine labels of the same images, over learning rates and

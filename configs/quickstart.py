@@ -1,7 +1,7 @@
 """The main job on a laptop: does lower geometric complexity go with deeper collapse and better transfer?
 
-    python -m experiments.sweep --config=configs/quickstart.py --workdir=runs/quickstart
-    python -m experiments.report --workdir=runs/quickstart
+    ncjax sweep --config=quickstart --workdir=runs/quickstart
+    ncjax report --workdir=runs/quickstart
 
 Twelve runs (3 learning rates × 2 strengths of L2 × 2 seeds) of a four-layer convolutional network, by plain SGD, on 64
 classes of glyphs; tested on type faces never seen, transferred to 20 classes never seen. No download. A small instance

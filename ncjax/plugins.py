@@ -53,7 +53,7 @@ def load_plugin(name: str, key: str) -> Any:
 
 
 def import_plugins(modules: Iterable[str], key: str = "config.plugins") -> None:
-    """Imports modules that register heads, models, data sets or claims of their own.
+    """Imports modules that register few-shot heads, measures or claims of their own.
 
     Args:
         modules: that Python finds, in the current directory too.

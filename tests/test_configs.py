@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ncjax import claims, data
+from ncjax.cli.config_flag import shipped_configs
 from ncjax.sweep import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,8 +46,8 @@ def test_every_variant_is_valid(path, prepared, tmp_path, monkeypatch):
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_docstring_has_the_command(path):
     module = module_of(path)
-    name = path.relative_to(ROOT)
-    assert re.search(rf"experiments\.sweep +--config={name}[ :]", module.doc)
+    name = path.relative_to(ROOT / "configs").with_suffix("").as_posix()
+    assert re.search(rf"ncjax sweep +--config={name}[ :]", module.doc)
     if "small" in getattr(module, "VARIANTS", ()):
         assert f"--config={name}:small" in module.doc
         assert "`:small`:" in module.doc
@@ -60,7 +61,7 @@ def test_an_unknown_variant_is_named():
 
 @pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.key)
 def test_the_config_that_a_claim_names_is_there(claim):
-    assert (ROOT / claim.config).is_file()
+    assert claim.config in shipped_configs()
 
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)

@@ -2,7 +2,9 @@
 
 import importlib
 import math
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,9 @@ import jax
 import pytest
 
 import ncjax
+from ncjax import measurement
+from ncjax.results import columns
+from tests import reference_pages
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -54,18 +59,54 @@ def run(page: Path, capsys) -> None:
             assert math.isclose(float(got), float(expected), rel_tol=RELATIVE, abs_tol=ABSOLUTE), (printed, shown)
 
 
+@pytest.fixture
+def measures_taken_back():
+    """A page may register a measure of its own."""
+    measures, added = dict(measurement.MEASURES), dict(columns._ADDED)
+    yield
+    measurement.MEASURES.clear()
+    measurement.MEASURES.update(measures)
+    columns._ADDED.clear()
+    columns._ADDED.update(added)
+    columns._patterns.cache_clear()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("measures_taken_back")
 @pytest.mark.parametrize("page", [page for page in WRITTEN if name(page) not in EXTRA], ids=name)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_page_prints_what_it_shows(page, capsys):
+def test_a_page_prints_what_it_shows(page, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     run(page, capsys)
+
+
+@pytest.mark.slow
+def test_the_example_of_own_models_and_data_runs_as_a_stranger_would(tmp_path):
+    page = DOCS / "guides" / "own_models_and_data.md"
+    for code, _ in blocks(page):
+        if named := re.match(r"# (\w+\.py)\n", code):
+            (tmp_path / named[1]).write_text(code, encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    example, table = re.findall(r"```\n(ncjax sweep --config=own.*?)```.*?```text\n(.*?)```", text, flags=re.DOTALL)[0]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NCJAX_DATA_DIR": str(tmp_path / "data"), "XLA_FLAGS": ""}
+    said = ""
+    for line in example.splitlines():
+        command = [sys.executable, "-c", "from ncjax.cli.command import main; main()", *shlex.split(line)[1:]]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said += done.stdout
+    head, *_, count = table.splitlines()
+    assert head.split() in [line.split() for line in said.splitlines()]
+    assert count in said.splitlines()
+    assert (tmp_path / "runs" / "own" / "report" / "report.html").is_file()
 
 
 @pytest.mark.extras
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("page", EXTRA)
 @pytest.mark.filterwarnings("ignore")
-def test_a_page_about_other_packages_prints_what_it_shows(page, capsys):
+def test_a_page_about_other_packages_prints_what_it_shows(page, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for package in EXTRA[page]:
         pytest.importorskip(package)
     # Code of others promotes ranks.
@@ -94,8 +135,13 @@ def test_every_public_name_is_in_the_reference(room):
     text = (DOCS / "reference" / f"{room}.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^::: ncjax\.(?:\w+\.)*(\w+)$", text, flags=re.MULTILINE))
     module = importlib.import_module(f"ncjax.{room}")
-    assert sorted(set(module.__all__) - listed) == [], "write it again: python -m tests.reference_pages"
+    assert sorted(set(module.__all__) - listed) == [], "write it again: make pages"
     assert sorted(listed - set(module.__all__)) == []
+
+
+@pytest.mark.parametrize(("page", "text"), reference_pages.pages().items(), ids=lambda one: getattr(one, "name", ""))
+def test_a_page_that_is_a_list_is_as_the_code_says(page, text):
+    assert page.read_text(encoding="utf-8") == text, "write it again: make pages"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -1,9 +1,9 @@
 r"""Claim A5: lower source complexity, better few-shot transfer, ResNet-18 on CIFAR-FS.
 
-    python -m experiments.prepare_data --dataset=cifar100 --source=DIR   # holds cifar-100-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/gc_paper/cifar_fs_resnet18.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/cifar_fs_resnet18.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar100 --source=DIR   # holds cifar-100-python.tar.gz or -binary
+    ncjax sweep --config=gc_paper/cifar_fs_resnet18:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/cifar_fs_resnet18 --workdir=DIR2
 
 Runs with lower geometric complexity on the 64 source classes are said to have lower CDNV on the 20 target classes and
 higher 5-shot accuracy there, along rows of learning rate, batch size and L2 (Munn, Dherin & Gonzalvo 2024, arXiv

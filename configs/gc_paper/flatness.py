@@ -1,9 +1,9 @@
 r"""Claim A6: flatness of the learning path controls geometric complexity, VGG-13 on CIFAR-10.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/gc_paper/flatness.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/flatness.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=gc_paper/flatness:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/flatness --workdir=DIR2
 
 Small loss gradients along the path are said to keep geometric complexity small: for a first layer W, ‖∂f/∂x‖² ≤
 ‖W‖²/‖x‖²·‖∂f/∂W‖² (Munn, Dherin & Gonzalvo 2024, arXiv 2405.15706, after Dherin et al. 2022, arXiv 2209.13083).

@@ -1,9 +1,9 @@
 r"""Claim A3: geometric complexity can be estimated cheaply, VGG-13 on CIFAR-10.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/gc_paper/gc_estimators.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/gc_estimators.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=gc_paper/gc_estimators:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/gc_estimators --workdir=DIR2
 
 By few examples, by a masked Jacobian (some input columns) or by few output dimensions (Munn, Dherin & Gonzalvo 2024,
 arXiv 2405.15706, three figures); beside them random probes. All are those of `metrics.geometric_complexity`, and an

@@ -1,9 +1,9 @@
 r"""Claim A2: a penalty on geometric complexity deepens collapse, VGG-13 on CIFAR-10.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/gc_paper/gc_penalty.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/gc_penalty.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=gc_paper/gc_penalty:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/gc_penalty --workdir=DIR2
 
 Strengths 1e-7, 1e-6 and 1e-4 of the geometric complexity of the embedding in the loss, learning rate 0.01, batch 256,
 are said to lower geometric complexity, geometric collapse and CDNV (Munn, Dherin & Gonzalvo 2024, arXiv 2405.15706;

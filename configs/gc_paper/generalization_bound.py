@@ -1,9 +1,9 @@
 r"""Claim A4: a bound through geometric complexity follows the test error, VGG-13 on CIFAR-10.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/gc_paper/generalization_bound.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/generalization_bound.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=gc_paper/generalization_bound:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/generalization_bound --workdir=DIR2
 
 The error of the nearest class mean is at most 16(C − 1)(1 + 2/n)·cdnv, and CDNV at most the Poincaré constant times
 geometric collapse; the bound is said not to be vacuous and to track the test error through training (Munn, Dherin &

@@ -1,9 +1,9 @@
 r"""Claim A5 on larger images: ResNet-18 on mini-ImageNet.
 
-    python -m experiments.prepare_data --dataset=mini_imagenet --source=DIR   # an ImageNet folder or csv lists
-    python -m experiments.sweep --config=configs/gc_paper/mini_imagenet_resnet18.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/mini_imagenet_resnet18.py --workdir=DIR2
+    ncjax prepare-data --dataset=mini_imagenet --source=DIR   # an ImageNet folder or csv lists
+    ncjax sweep --config=gc_paper/mini_imagenet_resnet18:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/mini_imagenet_resnet18 --workdir=DIR2
 
 What `cifar_fs_resnet18` says, on mini-ImageNet's 64 source and 20 target classes (Munn, Dherin & Gonzalvo 2024, arXiv
 2405.15706).

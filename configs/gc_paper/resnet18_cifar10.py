@@ -1,9 +1,9 @@
 r"""Claim A1 in a second network: ResNet-18 on CIFAR-10, rows of learning rate, batch size and L2.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/gc_paper/resnet18_cifar10.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/resnet18_cifar10.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=gc_paper/resnet18_cifar10:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/resnet18_cifar10 --workdir=DIR2
 
 What `vgg13_cifar10` says, with residual connections and batch normalisation, which makes the loss blind to the scale
 of most weights (Munn, Dherin & Gonzalvo 2024, arXiv 2405.15706).

@@ -1,9 +1,9 @@
 r"""Claim A1 with many classes: ResNet-50 on CIFAR-100, rows of learning rate and L2.
 
-    python -m experiments.prepare_data --dataset=cifar100 --source=DIR   # holds cifar-100-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/gc_paper/resnet50_cifar100.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/resnet50_cifar100.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar100 --source=DIR   # holds cifar-100-python.tar.gz or -binary
+    ncjax sweep --config=gc_paper/resnet50_cifar100:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/resnet50_cifar100 --workdir=DIR2
 
 What `vgg13_cifar10` says, with a hundred classes and an embedding of 2,048 features (Munn, Dherin & Gonzalvo 2024,
 arXiv 2405.15706).

@@ -1,9 +1,9 @@
 r"""Claim A1 on Fashion-MNIST: VGG-11, rows of learning rate and L2.
 
-    python -m experiments.prepare_data --dataset=fashion_mnist --source=/usr/share/datasets/fashion-mnist
-    python -m experiments.sweep --config=configs/gc_paper/vgg11_fashion_mnist.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/vgg11_fashion_mnist.py --workdir=DIR2
+    ncjax prepare-data --dataset=fashion_mnist --source=/usr/share/datasets/fashion-mnist
+    ncjax sweep --config=gc_paper/vgg11_fashion_mnist:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/vgg11_fashion_mnist --workdir=DIR2
 
 What `vgg13_cifar10` says; one of the paper's own figures on data that a machine without internet can have (Munn,
 Dherin & Gonzalvo 2024, arXiv 2405.15706).

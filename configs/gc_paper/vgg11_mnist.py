@@ -1,9 +1,9 @@
 r"""Claim A1 on easy images: VGG-11 on MNIST, rows of learning rate, batch size and L2.
 
-    python -m experiments.prepare_data --dataset=mnist --source=DIR   # holds the four original files
-    python -m experiments.sweep --config=configs/gc_paper/vgg11_mnist.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/vgg11_mnist.py --workdir=DIR2
+    ncjax prepare-data --dataset=mnist --source=DIR   # holds the four original files
+    ncjax sweep --config=gc_paper/vgg11_mnist:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/vgg11_mnist --workdir=DIR2
 
 What `vgg13_cifar10` says, where every run is deep in the terminal phase (Munn, Dherin & Gonzalvo 2024, arXiv
 2405.15706).

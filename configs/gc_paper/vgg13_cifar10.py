@@ -1,9 +1,9 @@
 r"""Claim A1, main setting: VGG-13 on CIFAR-10, rows of learning rate, batch size and L2.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/gc_paper/vgg13_cifar10.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/gc_paper/vgg13_cifar10.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=gc_paper/vgg13_cifar10:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=gc_paper/vgg13_cifar10 --workdir=DIR2
 
 Runs with lower geometric complexity of the embedding are said to end with lower geometric collapse and lower CDNV on
 the train set; a larger learning rate, a smaller batch and more L2 are said to lower it (Munn, Dherin & Gonzalvo 2024,

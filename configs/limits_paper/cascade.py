@@ -1,9 +1,9 @@
 r"""Claim B5: collapse cascades into earlier layers, VGG-13 on CIFAR-10.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/limits_paper/cascade.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/limits_paper/cascade.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=limits_paper/cascade:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=limits_paper/cascade --workdir=DIR2
 
 The variance ratio falls at earlier stages too, later stages first and deeper (Hui, Belkin & Nakkiran 2022, arXiv
 2202.08384, preliminary there). Feature maps are averaged over positions.

@@ -1,14 +1,14 @@
 r"""Claim B4: more collapse on coarse labels, worse features for the classes below them, ResNet-18 on CIFAR-10.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/limits_paper/coarse_to_fine.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/limits_paper/coarse_to_fine.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=limits_paper/coarse_to_fine:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=limits_paper/coarse_to_fine --workdir=DIR2
 
 Trained on two coarse classes, probed on the ten: as training goes on train variance falls and the probe is said to
 get worse (Hui, Belkin & Nakkiran 2022, arXiv 2202.08384, reported). Probed with and without standardised features,
 since rescaling may flip the answer (Yang, Steinhardt & Hu 2023), by ridge and by nearest neighbours. `:joint` is
-configs/joint.py.
+joint.
 
 Open in the paper, and our choice: which coarse classes, the probe, epochs. Chosen: animals against objects, 350
 epochs by the recipe of `train_test_collapse`, 5 seeds.

@@ -1,9 +1,9 @@
 r"""Claim B3: more train data brings less variance on test, ResNet-18 on CIFAR-10.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/limits_paper/sample_size.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/limits_paper/sample_size.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=limits_paper/sample_size:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=limits_paper/sample_size --workdir=DIR2
 
 Subsets of the train split, balanced and nested: with more samples the test variance of the features is said to fall,
 slowly (Hui, Belkin & Nakkiran 2022, arXiv 2202.08384, reported).

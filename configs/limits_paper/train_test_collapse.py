@@ -1,9 +1,9 @@
 r"""Claims B1 and B2: collapse on train, not on test; networks, losses, the usual recipe.
 
-    python -m experiments.prepare_data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
-    python -m experiments.sweep --config=configs/limits_paper/train_test_collapse.py:small --workdir=DIR
-    python -m experiments.report --workdir=DIR
-    python -m experiments.sweep --config=configs/limits_paper/train_test_collapse.py --workdir=DIR2
+    ncjax prepare-data --dataset=cifar10 --source=DIR   # holds cifar-10-python.tar.gz or -binary
+    ncjax sweep --config=limits_paper/train_test_collapse:small --workdir=DIR
+    ncjax report --workdir=DIR
+    ncjax sweep --config=limits_paper/train_test_collapse --workdir=DIR2
 
 On train the within-class variance keeps falling, on test it stalls or rises (Hui, Belkin & Nakkiran 2022, arXiv
 2202.08384); neither strong nor weak collapse is reached on test. VGG-13, ResNet-18 and WRN-28-4, cross-entropy and

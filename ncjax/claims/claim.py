@@ -41,7 +41,7 @@ class Claim:
         source: paper, section or figure, URL.
         columns: columns of the results table that the headline needs; one with a placeholder such as ``<tap>`` stands
             for two or more.
-        config: file of the sweep that measures them.
+        config: of a sweep that measures them, as ``--config`` takes it.
         headline: the line that speaks for the claim.
         lines: runs, cut off where they are compared, to findings, the headline first.
         terminal: whether the claim speaks of the terminal phase alone.
@@ -81,7 +81,7 @@ class Claim:
             >>> from ncjax.claims import CLAIMS
             >>> table = pd.DataFrame({"run": [0], "step": [0], "train/error": [0.0], "train/cdnv": [1.0]})
             >>> CLAIMS[0].evaluate(table)[0].note
-            'the results table lacks train/geometric_complexity: configs/quickstart.py measures it'
+            'the results table lacks train/geometric_complexity: --config=quickstart measures it'
         """
         runs = prepare_runs(table, self.columns, self.config, self.terminal, self.varied)
         if isinstance(runs, NotApplicable):

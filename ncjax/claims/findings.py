@@ -93,7 +93,7 @@ def prepare_runs(
     Args:
         table: the results table.
         columns: what the claim's headline needs beside ``train/error``.
-        config: file of a sweep that measures them.
+        config: name or file of a sweep's config that measures them.
         terminal: whether the claim speaks of the terminal phase alone.
         varied: hyper-parameters in which runs must differ.
 
@@ -109,7 +109,8 @@ def prepare_runs(
         return NotApplicable(lacking(missing, config))
     alike = [name for name in varied if name not in table or table[name].nunique() < 2]
     if alike:
-        return NotApplicable(f"the runs do not differ in {' and '.join(alike)}: {config or 'another sweep'} varies it")
+        varying = _called(config) or "another sweep"
+        return NotApplicable(f"the runs do not differ in {' and '.join(alike)}: {varying} varies it")
     runs = select_runs(table, terminal)
     if len(runs.final):
         return runs
@@ -123,17 +124,21 @@ def lacking(missing: Sequence[str], config: str = "") -> str:
 
     Args:
         missing: their names.
-        config: file of a sweep that measures them.
+        config: name or file of a sweep's config that measures them.
 
     Returns:
         One line.
 
     Examples:
-        >>> lacking(["train/cdnv"], "configs/quickstart.py")
-        'the results table lacks train/cdnv: configs/quickstart.py measures it'
+        >>> lacking(["train/cdnv"], "quickstart")
+        'the results table lacks train/cdnv: --config=quickstart measures it'
     """
     them = "it" if len(missing) == 1 else "them"
-    return f"the results table lacks {', '.join(missing)}: {config or 'a sweep'} measures {them}"
+    return f"the results table lacks {', '.join(missing)}: {_called(config) or 'a sweep'} measures {them}"
+
+
+def _called(config: str) -> str:
+    return f"--config={config}" if config else ""
 
 
 def unsettled_reason(runs: Runs, when: str = "at the end") -> str:

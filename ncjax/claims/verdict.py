@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import Any
 
+from ncjax.claims.runs import TERMINAL_ERROR
 from ncjax.claims.statistics import BootstrapInterval
 
 MIN_UNITS = 5
@@ -13,7 +14,9 @@ MIN_UNITS = 5
 
 RULE = (
     "supported if the 95% bootstrap interval excludes zero in the claimed direction, contradicted if in the other, "
-    "inconclusive otherwise, not applicable if no run reached the terminal phase or a column is missing"
+    f"inconclusive if it holds zero or if fewer than {MIN_UNITS} units were resampled (then there is no interval), "
+    f"not applicable if no run reached the terminal phase (a final train error of at most {TERMINAL_ERROR:.0%}), "
+    "if a column is missing, or if the runs do not differ in what the claim varies"
 )
 
 

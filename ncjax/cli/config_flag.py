@@ -88,6 +88,25 @@ def unknown_key(argv: list[str]) -> str | None:
     return None
 
 
+def lacks_config(argv: list[str]) -> str | None:
+    """Says that a command line sets values of a config and names none.
+
+    Args:
+        argv: of the command.
+
+    Returns:
+        One line with an example, or None if there is a config or no value of one.
+    """
+    names = [argument.lstrip("-").partition("=")[0] for argument in argv[1:] if argument.startswith("-")]
+    keys = [name for name in names if name.removeprefix("no").startswith(f"{_NAME}.")]
+    if not keys or _NAME in names:
+        return None
+    return (
+        f"--{keys[0]}: --config is missing, whose value this sets; expected a file or a name with it, "
+        f"e.g. --config=quickstart"
+    )
+
+
 def _there(part: str, place: str, section: Any) -> str:
     if not isinstance(section, ConfigDict):
         return f"{place} holds a value, not keys"

@@ -2,6 +2,7 @@
 
 import logging as pylogging
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -26,6 +27,9 @@ COMPILATION_CACHE = flags.DEFINE_string(
 )
 # A program that compiles faster than this, in seconds, is not worth a file.
 _WORTH_KEEPING = 0.2
+
+# What absl says of a flag that is required and not there.
+_MISSING = re.compile(r"Flag --(\w+) must have a value other than None")
 
 # The exit status of a run that ended because of what it was given, as for a wrong flag.
 BAD_INPUT = 2
@@ -120,6 +124,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
         expanded = [*argv[:1], *flags.FLAGS.read_flags_from_files(argv[1:], force_gnu=False)]
         try:
             rest: list[str] = flags.FLAGS(once_each(expanded))
+        except flags.Error as error:
+            raise _of_a_missing_flag(error, expanded) or error from None
         except (AttributeError, KeyError, TypeError) as error:
             # An override of a key that the config lacks, or of another type; a fault in the file itself is not caught.
             if not raised_by(error, "ml_collections"):
@@ -134,6 +140,19 @@ def _parse_flags(argv: list[str]) -> list[str]:
         return rest
 
     return _guarded(parse)
+
+
+def _of_a_missing_flag(error: flags.Error, argv: list[str]) -> ValueError | None:
+    """What to say of an error of absl that comes of a flag that is not there."""
+    if missing := _MISSING.search(str(error)):
+        name = missing[1]
+        return ValueError(f"--{name} is missing; expected --{name}=…: {flags.FLAGS[name].help}")
+    if isinstance(error, flags.UnrecognizedFlagError) and "config" in flags.FLAGS:
+        from ncjax.cli.config_flag import lacks_config
+
+        line = lacks_config(argv)
+        return ValueError(line) if line else None
+    return None
 
 
 def _guarded(call: Callable[[], Any]) -> Any:

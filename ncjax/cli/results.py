@@ -1,6 +1,6 @@
 """Runs the papers' experiments as far as a small machine can, and writes a page for each with its claims and figures.
 
-python -m experiments.results [--experiment=configs/limits_paper/cascade.py:small]... [--runs=DIR] [--pages=DIR2]
+python -m experiments.results [--experiment=limits_paper/cascade:small]... [--runs=DIR] [--pages=DIR2]
 
 Without --experiment it takes every one that has a small variant, and writes an index. A sweep that has come to its end
 under --runs is not run again, one that was interrupted goes on. A file notes.md beside a page is set into it.
@@ -61,8 +61,9 @@ class Experiment(NamedTuple):
 
     @property
     def config(self) -> str:
-        """As the flag takes it."""
-        return f"{self.path}:{self.variant}" if self.variant else self.path
+        """As the flags --config and --experiment take it."""
+        name = _name(self.path)
+        return f"{name}:{self.variant}" if self.variant else name
 
 
 def main() -> None:
@@ -120,7 +121,7 @@ def chosen(name: str, every: Iterable[Experiment]) -> Experiment:
     """The experiment of a name.
 
     Args:
-        name: file and variant.
+        name: of a config, as ``limits_paper/cascade``, or its file, and the variant after a colon.
         every: to choose from.
 
     Returns:
@@ -130,10 +131,16 @@ def chosen(name: str, every: Iterable[Experiment]) -> Experiment:
         ValueError: if there is none, naming the nearest.
     """
     found = {each.config: each for each in every}
-    if name not in found:
-        near = difflib.get_close_matches(name, found, n=3, cutoff=0.3) or list(found)[:1]
+    path, colon, variant = name.partition(":")
+    short = f"{_name(path)}{colon}{variant}"
+    if short not in found:
+        near = difflib.get_close_matches(short, found, n=3, cutoff=0.3) or list(found)[:1]
         raise ValueError(f"--experiment: got {name!r}, expected an experiment about claims, such as {', '.join(near)}")
-    return found[name]
+    return found[short]
+
+
+def _name(path: str) -> str:
+    return path.removeprefix("configs/").removesuffix(".py")
 
 
 def run_sweep(experiment: Experiment, workdir: Path, flags_of_jax: Sequence[str] = ()) -> None:
@@ -144,7 +151,7 @@ def run_sweep(experiment: Experiment, workdir: Path, flags_of_jax: Sequence[str]
         workdir: of the sweep.
         flags_of_jax: to pass on, such as --platform=cpu.
     """
-    command = ["-m", "experiments.sweep", f"--config={ROOT / experiment.config}", f"--workdir={workdir.absolute()}"]
+    command = ["-m", "experiments.sweep", f"--config={experiment.config}", f"--workdir={workdir.absolute()}"]
     process = subprocess.Popen([sys.executable, *command, *flags_of_jax], cwd=ROOT)
     before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
@@ -187,7 +194,7 @@ def write_page(experiment: Experiment, workdir: Path, page: Path) -> Any:
     config, environment, summary = (
         read_descriptions([workdir], name) for name in ("config.json", "environment.json", "summary.json")
     )
-    commands = (f"python -m experiments.results --experiment={experiment.config}",)
+    commands = (f"ncjax results --experiment={experiment.config}",)
     findings = evaluate(table)
     results = SweepResults(
         experiment.name, commands, experiment.claims, findings, drawn, config, environment, summary,

@@ -7,6 +7,7 @@ smallest value first, --sort=-COLUMN the largest. The terminal shows what differ
 the file of --csv holds every column.
 """
 
+import difflib
 import operator
 import re
 from collections.abc import Iterable
@@ -81,17 +82,31 @@ def pick(table: "pd.DataFrame", conditions: Iterable[str], sort: str = "") -> "p
         >>> pick(table, ["l2>0", "l2 != 0.2"])["run"].tolist(), pick(table, [], "-l2")["run"].tolist()
         ([1], [2, 1, 0])
     """
-    from ncjax.options import known
-
     for condition in conditions:
         column, sign, value = _parsed(condition)
-        known("--where", [column], table.columns)
+        _there("--where", column, table.columns)
         table = table[_COMPARISONS[sign](table[column], _typed(condition, table[column], value))]
     if sort:
         column = sort.removeprefix("-")
-        known("--sort", [column], table.columns)
+        _there("--sort", column, table.columns)
         table = table.sort_values(column, ascending=not sort.startswith("-"), kind="stable")
     return table
+
+
+def _there(flag: str, column: str, columns: Iterable[str]) -> None:
+    """Refuses a column that the runs do not have: the nearest few are named, as there may be a hundred."""
+    names = [str(name) for name in columns]
+    if column in names:
+        return
+    reason = ""
+    if column.startswith("target/") and not any(name.startswith("target/") for name in names):
+        reason = " (their data set has no target classes)"
+    nearest = ", ".join(difflib.get_close_matches(column, names, n=3, cutoff=0.5))
+    suggestion = f"the nearest are {nearest}; " if nearest else ""
+    raise ValueError(
+        f"{flag}: got {column!r}, a column that these runs do not have{reason}; {suggestion}--csv=OUT writes all "
+        f"{len(names)}, and docs/columns.md says what each is"
+    )
 
 
 def _parsed(condition: str) -> tuple[str, str, str]:

@@ -1,6 +1,6 @@
 """Trains, measures and transfers a grid of runs.
 
-python -m experiments.sweep --config=configs/quickstart.py --workdir=DIR [--config.sweep.learning_rate='(0.01, 0.1)']
+python -m experiments.sweep --config=quickstart --workdir=DIR [--config.sweep.learning_rate='(0.01, 0.1)']
 
 The same command resumes a sweep that was interrupted; with more values on an axis, or more epochs, it runs what is
 missing. SIGTERM and Ctrl-C save at the next step and end the process with status 75, within 20 seconds.

@@ -96,10 +96,7 @@ class PluggedIn(nn.Module):
         network = load_plugin(self.source, "name")
         given: dict[str, Any] = {"num_classes": self.num_classes, **dict(self.options)}
         if unknown := [name for name in given if not takes(self.source, name)]:
-            raise ValueError(
-                f"{unknown[0]}: {self.source} does not take it, expected a class that takes num_classes and whatever "
-                f"the config says of its model"
-            )
+            raise ValueError(f"name: {self.source} does not take {unknown[0]}, expected a class that does")
         if takes(self.source, "image_shape"):
             given["image_shape"] = tuple(image_shape)
         return network(**given) if key is None else network(**given, rngs=nnx.Rngs(key))

@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import shlex
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -115,6 +116,13 @@ def _plugged_in(spec: ModelSpec, num_classes: int) -> PluggedIn:
         for name in ("widths", "norm", "lowering", "classifier")
         if getattr(spec, name) != getattr(standard, name) or (name == "lowering" and takes(spec.name, name))
     }
+    for name, value in options.items():
+        if not takes(spec.name, name):
+            left_out = f"--config.model.{name}={shlex.quote(str(getattr(standard, name)))}"
+            raise ValueError(
+                f"model.{name}: {spec.name} does not take it, but the config sets {value!r}; expected a class with an "
+                f"argument {name}, or {left_out} to leave it out"
+            )
     return PluggedIn(spec.name, num_classes, tuple(options.items()))
 
 

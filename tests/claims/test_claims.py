@@ -151,7 +151,7 @@ def test_runs_that_never_reached_the_terminal_phase_are_not_applicable(key: str)
 @pytest.mark.parametrize(("key", "axis"), [("A2", "gc_penalty"), ("B3", "train_samples")])
 def test_a_hyperparameter_that_does_not_vary_names_the_config_that_varies_it(key: str, axis: str) -> None:
     [finding] = BY_KEY[key].evaluate(sweep_table(seeds=1).assign(**{axis: 0.0}))
-    assert finding.note == f"the runs do not differ in {axis}: {BY_KEY[key].config} varies it"
+    assert finding.note == f"the runs do not differ in {axis}: --config={BY_KEY[key].config} varies it"
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_missing_column_is_named(claim: str, column: str, how: str) -> None:
     [judged] = [each for each in CLAIMS if each.key == claim]
     findings = judged.evaluate(table)
     assert [finding.verdict for finding in findings] == [Verdict.NOT_APPLICABLE]
-    assert f"lacks {column}: {judged.config} measures it" in findings[0].note
+    assert f"lacks {column}: --config={judged.config} measures it" in findings[0].note
 
 
 def test_a_missing_column_of_one_line_leaves_the_others() -> None:

@@ -17,7 +17,7 @@ def every(tmp_path_factory):
 
 def test_every_experiment_about_claims_is_found_with_its_offline_variants(every):
     names = {each.config for each in every}
-    assert {"configs/joint.py", "configs/joint.py:small", "configs/limits_paper/coarse_to_fine.py:shallow"} <= names
+    assert {"joint", "joint:small", "limits_paper/coarse_to_fine:shallow"} <= names
     assert not any("quickstart" in name or ":joint" in name for name in names)
 
 
@@ -33,16 +33,16 @@ def test_a_name_never_says_a_setting_that_did_not_run(every):
             assert not any(network in each.name for network in each.setting[0])
         elif each.variant:
             assert each.name.startswith("_".join(each.ran).replace("/", "_"))
-    [small] = [each for each in every if each.config == "configs/gc_paper/cifar_fs_resnet18.py:small"]
+    [small] = [each for each in every if each.config == "gc_paper/cifar_fs_resnet18:small"]
     assert small.name == "convnet4_glyphs_for_cifar_fs_resnet18"
     assert small.stands_for == "resnet18 on cifar_fs"
 
 
 def test_a_setting_of_several_networks_names_them_all(every):
     settings = {each.config: each.stands_for for each in every}
-    both = "configs/limits_paper/train_test_collapse.py:small"
+    both = "limits_paper/train_test_collapse:small"
     assert settings[both] == "vgg13, resnet18 and wrn28_4 on cifar10"
-    assert settings["configs/limits_paper/train_test_collapse.py"] == ""
+    assert settings["limits_paper/train_test_collapse"] == ""
 
 
 def test_published_pages_are_called_and_titled_by_what_ran(every):
@@ -55,8 +55,8 @@ def test_published_pages_are_called_and_titled_by_what_ran(every):
 
 
 def test_a_typo_is_answered_with_what_is_near(every):
-    with pytest.raises(ValueError, match=r"got 'configs/limits_paper/cascades.py:small', .*/cascade.py:small"):
-        results.chosen("configs/limits_paper/cascades.py:small", every)
+    with pytest.raises(ValueError, match=r"got 'limits_paper/cascades:small', .*/cascade:small"):
+        results.chosen("limits_paper/cascades:small", every)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def written(tmp_path_factory, every):
     (workdir / "summary.json").write_text('{"runs": 12, "seconds": 1.0, "compilations": 1, "compile_seconds": 0.5}')
     page.mkdir(parents=True)
     (page / "notes.md").write_text("Seen: a thing.\n")
-    experiment = results.chosen("configs/limits_paper/cascade.py:small", every)
+    experiment = results.chosen("limits_paper/cascade:small", every)
     return page, results.write_page(experiment, workdir, page)
 
 
@@ -84,17 +84,17 @@ def test_a_page_keeps_the_notes_beside_it(written):
 
 def test_the_index_leads_to_the_pages_and_names_what_waits(written):
     pages = written[0].parent
-    results.write_index([written[1]], ["configs/big.py"], pages)
+    results.write_index([written[1]], ["big"], pages)
     text = (pages / "README.md").read_text()
     assert "| B5 Collapse cascades into earlier layers |" in text
     assert "](cascade/README.md)" in text
-    assert "`configs/big.py`" in text
+    assert "`big`" in text
 
 
 def test_a_sweep_that_ends_early_ends_the_command_with_its_status(tmp_path, every, monkeypatch, capfd):
     monkeypatch.setenv("NCJAX_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(SystemExit) as ended:
-        results.run_sweep(results.chosen("configs/limits_paper/cascade.py", every), tmp_path / "workdir")
+        results.run_sweep(results.chosen("limits_paper/cascade", every), tmp_path / "workdir")
     assert ended.value.code == 2
     assert "cifar10 is not prepared" in capfd.readouterr().err

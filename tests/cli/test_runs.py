@@ -43,7 +43,7 @@ def test_missing_values_come_last(sort, runs):
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ("nrm=batch", r"--where: got 'nrm', expected one of run, .*did you mean 'norm'"),
+        ("nrm=batch", r"--where: got 'nrm', a column that these runs do not have; the nearest are norm; --csv"),
         ("l2", r"--where: got 'l2', expected COLUMN, one of < <= > >= = != and a value"),
         ("l2>large", r"--where: got 'l2>large', expected a number, as l2 holds"),
         ("diverged=maybe", r"expected True or False, as diverged holds"),
@@ -54,3 +54,12 @@ def test_missing_values_come_last(sort, runs):
 def test_what_is_no_condition_is_one_line(condition, message):
     with pytest.raises(ValueError, match=message):
         pick(TABLE, [condition])
+
+
+def test_a_column_of_transfer_that_is_missing_says_why_and_names_the_nearest_few():
+    wide = TABLE.assign(**{f"train/nc{number}": 0.0 for number in range(60)})
+    with pytest.raises(ValueError, match="--sort: got 'target/error'") as caught:
+        pick(wide, [], "-target/error")
+    said = str(caught.value)
+    assert "(their data set has no target classes); the nearest are test/error; --csv=OUT writes all 65" in said
+    assert len(said) < 300

@@ -59,6 +59,25 @@ def test_a_report_of_a_sweep_writes_its_figures(finished):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["--workdir=w", "--config.model.name=mlp"],
+            "error: --config.model.name: --config is missing, whose value this sets; expected a file or a name",
+        ),
+        (["--workdir=w"], "error: --config is missing; expected --config=…: Experiment: a file, or the name"),
+        (["--config=quickstart"], "error: --workdir is missing; expected --workdir=…: Directory"),
+        (["--workdir=w", "--confg=quickstart"], "error: Unknown command line flag 'confg'. Did you mean: config ?\n"),
+    ],
+)
+def test_a_flag_that_is_missing_is_named(arguments, message):
+    done = launch("sweep", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (["--config.sweep.lerning_rate=(0.1,)"], "did you mean 'learning_rate'?"),
         (["--config.train.epochs=abc"], "--config.train.epochs=abc"),
         (["--config.transfer.ways=9"], "config.transfer.ways: 9 is more than the 3 classes"),

@@ -45,7 +45,12 @@ def test_batch_normalisation_of_nnx_moves_its_averages_in_training_alone():
         ("NoEmbedding", {}, r"^name: .*:NoEmbedding must return \(logits .*3\], embedding .*d\]\), got \[1, 3\]"),
         ("three", {}, r"^name: .*:three is no class of flax.linen.Module or flax.nnx.Module$"),
         ("Missing", {}, r"^model.name: module 'tests.plugins.my_plugins' has no 'Missing'$"),
-        ("LinenNet", {"widths": (3,)}, r"^widths: .*:LinenNet does not take it"),
+        (
+            "LinenNet",
+            {"widths": (3,)},
+            r"^model.widths: .* sets \(3,\); .* --config.model.widths='\(\)' to leave it out$",
+        ),
+        ("LinenNet", {"norm": "none"}, r"^model.norm: .* sets 'none'; .* --config.model.norm=standard to leave"),
     ],
 )
 @pytest.mark.structure

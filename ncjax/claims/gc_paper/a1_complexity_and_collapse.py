@@ -56,7 +56,7 @@ CLAIM = Claim(
     ),
     source="Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, Figure 4",
     columns=(COMPLEXITY, "train/cdnv"),
-    config="configs/quickstart.py",
+    config="quickstart",
     headline=Headline("GC and train CDNV, all runs", SPEARMAN, 1),
     lines=lines,
 )

@@ -51,7 +51,7 @@ CLAIM = Claim(
     ),
     source="Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, the penalty's figure",
     columns=(COMPLEXITY, "train/cdnv"),
-    config="configs/gc_paper/gc_penalty.py",
+    config="gc_paper/gc_penalty",
     headline=Headline(_HEADLINE, "log ratio", -1),
     lines=lines,
     varied=(AXIS,),

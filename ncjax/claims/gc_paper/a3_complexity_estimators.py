@@ -113,7 +113,7 @@ CLAIM = Claim(
     ),
     source="Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, the estimators' figures",
     columns=(f"estimate/{EXACT}/geometric_complexity", "estimate/<estimator>/relative_error"),
-    config="configs/gc_paper/gc_estimators.py",
+    config="gc_paper/gc_estimators",
     headline=Headline(_HEADLINE, "log error", -1),
     lines=lines,
     terminal=False,

@@ -73,7 +73,7 @@ CLAIM = Claim(
     ),
     source="Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, the bound's figure",
     columns=(BOUND, ERROR, "train/chain_slack"),
-    config="configs/gc_paper/generalization_bound.py",
+    config="gc_paper/generalization_bound",
     headline=Headline(_HEADLINE, "log", -1),
     lines=lines,
 )

@@ -45,7 +45,7 @@ CLAIM = Claim(
     ),
     source="Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, transfer figures",
     columns=(COMPLEXITY, "target/cdnv"),
-    config="configs/quickstart.py",
+    config="quickstart",
     headline=Headline("source GC and target CDNV, all runs", SPEARMAN, 1),
     lines=lines,
 )

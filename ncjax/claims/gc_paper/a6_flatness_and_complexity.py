@@ -74,7 +74,7 @@ CLAIM = Claim(
     ),
     source="Munn, Dherin, Gonzalvo 2024, https://arxiv.org/abs/2405.15706, after https://arxiv.org/abs/2209.13083",
     columns=(SLOPE, COMPLEXITY, "epoch"),
-    config="configs/gc_paper/flatness.py",
+    config="gc_paper/flatness",
     headline=Headline("GC and slope of the learning path, all runs", SPEARMAN, 1),
     lines=lines,
     terminal=False,

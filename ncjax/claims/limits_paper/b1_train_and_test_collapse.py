@@ -57,7 +57,7 @@ CLAIM = Claim(
     ),
     source="Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, section 3",
     columns=(TRAIN, TEST, "epoch"),
-    config="configs/limits_paper/train_test_collapse.py",
+    config="limits_paper/train_test_collapse",
     headline=Headline(_HEADLINE, "log ratio", 1),
     lines=lines,
 )

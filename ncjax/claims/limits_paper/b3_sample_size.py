@@ -66,7 +66,7 @@ CLAIM = Claim(
     ),
     source="Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, on sample size",
     columns=(TEST,),
-    config="configs/limits_paper/sample_size.py",
+    config="limits_paper/sample_size",
     headline=Headline(_HEADLINE, SPEARMAN, -1),
     lines=lines,
     varied=(AXIS,),

@@ -70,7 +70,7 @@ CLAIM = Claim(
     ),
     source="Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, on coarse labels",
     columns=(FIRST, TRAIN),
-    config="configs/limits_paper/coarse_to_fine.py",
+    config="limits_paper/coarse_to_fine",
     headline=Headline(_HEADLINE, "change", -1),
     lines=lines,
 )

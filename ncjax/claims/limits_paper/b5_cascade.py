@@ -112,7 +112,7 @@ CLAIM = Claim(
     ),
     source="Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, cascading collapse",
     columns=("layer/<tap>/variance_ratio",),
-    config="configs/limits_paper/cascade.py",
+    config="limits_paper/cascade",
     headline=Headline(_HEADLINE, "log change", -1),
     lines=lines,
 )

@@ -230,7 +230,7 @@ _HEAD = f"""# Results
 What the claims say on data and networks that fit two CPU cores: small networks, few images, few settings. Read this as
 what the instrument says about these, not as an answer about the papers' own settings. Each line can be made again with
 the command on its page (Fashion-MNIST wants its Debian package, `dataset-fashion-mnist`, and once
-`python -m experiments.prepare_data --dataset=fashion_mnist --source=/usr/share/datasets/fashion-mnist`).
+`ncjax prepare-data --dataset=fashion_mnist --source=/usr/share/datasets/fashion-mnist`).
 
 {textwrap.fill(_READING, 119)}
 

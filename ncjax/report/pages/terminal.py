@@ -5,7 +5,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
-from ncjax.claims import LEVEL, MIN_UNITS, RULE, TERMINAL_ERROR, Finding, LeftOut, When
+from ncjax.claims import LEVEL, RULE, TERMINAL_ERROR, Finding, LeftOut, When
 from ncjax.report.pages.tables import Cell, Column, Table
 from ncjax.report.pages.verdict_tables import elsewhere, verdict_cell
 
@@ -76,8 +76,7 @@ def _legend(findings: Sequence[Finding]) -> str:
     return (
         "Lines are at the end of training; below one is what it says at equal epochs and train loss, where that "
         "differs. n: runs/units that the bootstrap resamples (settings with all their seeds, or runs). Left out: "
-        f"{left_out.lost}, {left_out.unsettled} with a final train error above {TERMINAL_ERROR:g}. Verdict: {RULE}; "
-        f"fewer than {MIN_UNITS} units decide nothing."
+        f"{left_out.lost}, {left_out.unsettled} with a final train error above {TERMINAL_ERROR:g}. Verdict: {RULE}."
     )
 
 

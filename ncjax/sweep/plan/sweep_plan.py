@@ -91,7 +91,8 @@ class SweepPlan:
     epochs: float = option(30.0, "passes over the train split", above=0, key="train.epochs")
     plugins: tuple[str, ...] = option(
         (),
-        "modules of your own to import first, which register heads, models, data sets or claims",
+        "modules of your own to import first, which register few-shot heads, measures or claims; a network or a data "
+        "set needs none: its name MODULE:NAME imports it",
         allows=lambda names: all(isinstance(name, str) for name in names),
         expected="a tuple of names of modules",
         key="plugins",
