@@ -17,7 +17,7 @@ NEGATIVE = {
     "A3": r".* (err by less than 10%|error below 10%)$",
     "A4": r".* bound on (train|test) is below 1$",
     "A5": r"source GC and 5-shot accuracy, ",
-    "A6": r".* SAM vs none$|SAM radius and GC$",
+    "A6": r".*SAM radius.* vs none$|SAM radius and GC$",
     "B1": r"train variance ratio falls late",
     "B3": r"train samples and |test variance ratio as a power",
     "B4": r".*: change in the terminal phase$",
