@@ -7,13 +7,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ncjax import claims, data, measurement, metrics, models, report, results, sweep, training, transfer
+    from ncjax import claims, data, hardware, measurement, metrics, models, report, results, sweep, training, transfer
 
 __version__ = "0.1.0"
 
 __all__ = [
     "claims",
     "data",
+    "hardware",
     "measurement",
     "metrics",
     "models",

@@ -22,6 +22,7 @@ TITLES = {
     "measurement": "One run at one checkpoint, measured.",
     "results": "The table of results and the list of its columns.",
     "sweep": "Grids of runs as compiled programs.",
+    "hardware": "Planning a sweep for accelerators that are not here.",
     "claims": "Verdicts over a table of results.",
     "report": "Figures and pages.",
 }
@@ -49,7 +50,7 @@ GROUPS = {
     },
     "models": {"Networks": "registry blocks classifier", "Convolutions": "lowering convolution"},
     "data": {
-        "Loading and preparing": "registry spec preparation cache tfds_directory",
+        "Loading and preparing": "registry spec preparation cache tfds_directory outline",
         "Data sets and splits": "dataset",
         "Views of classes, labels and samples": "views labels class_names",
         "Augmentation and streaming": "augmentation streaming",
@@ -68,6 +69,7 @@ GROUPS = {
         "Programs and devices": "group_program mesh",
         "Workdirs": "workdir checkpoints ledger lock environment",
     },
+    "hardware": {"Slices and forecasts": "topology forecast", "Messages between devices": "program_text"},
     "claims": {
         "Claims": "claim association findings b5_cascade",
         "Verdicts and statistics": "verdict statistics",

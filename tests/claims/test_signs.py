@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ncjax.claims import CLAIMS, Finding, evaluate
-from tests.claims.synthetic import final_table, sweep_table, with_optional
+from tests.claims.synthetic import TAPS, final_table, sweep_table, with_optional
 
 BY_KEY = {claim.key: claim for claim in CLAIMS}
 # Lines that claim a fall, a negative relation or an error below a limit; all others claim the opposite.
@@ -21,16 +21,17 @@ NEGATIVE = {
     "B1": r"train variance ratio falls late",
     "B3": r"train samples and |test variance ratio as a power",
     "B4": r".*: change in the terminal phase$",
-    "B5": r"variance ratio falls|later layers",
+    "B5": r"variance ratio falls|later layers|NC1 falls|log NC1",
 }
 
 
 def everything() -> pd.DataFrame:
     table = with_optional(sweep_table(seeds=3))
-    return table.assign(
-        sam_rho=np.where(table["seed"] == 0, 0.0, 0.05),
-        **{"train/first_layer_bound": 3.0, "train/first_layer_slope": 2.0 + table["run"] / 100},
-    )
+    more = {f"layer/{tap}/nc1": table[f"layer/{tap}/variance_ratio"] for tap in TAPS}
+    more["train/first_layer_bound"] = pd.Series(3.0, table.index)
+    more["train/first_layer_slope"] = 2.0 + table["run"] / 100
+    more["sam_rho"] = pd.Series(np.where(table["seed"] == 0, 0.0, 0.05), table.index)
+    return pd.concat([table, pd.DataFrame(more)], axis=1)
 
 
 @pytest.fixture(scope="module")

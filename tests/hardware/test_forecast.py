@@ -90,3 +90,14 @@ def test_groups_are_chosen_by_number(config):
     assert [group.batch_size for group in forecast(config, slice_of(2), [1])] == [8]
     with pytest.raises(ValueError, match="--groups: got 7, expected numbers from 0 to 1"):
         list(forecast(config, slice_of(2), [7]))
+
+
+@pytest.mark.slow
+def test_the_operations_of_convolutions_do_not_depend_on_how_they_are_written(config):
+    config.model.name, config.model.widths, config.model.norm = "convnet4", (4, 4, 8, 8), "none"
+    counted = {}
+    for config.model.lowering in ("xla", "matmul"):
+        (group,) = forecast(config, slice_of(1))
+        counted[config.model.lowering] = group.step_operations, group.measure_seconds
+    assert counted["xla"] == counted["matmul"]
+    assert counted["xla"][0] > 0

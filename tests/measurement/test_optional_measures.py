@@ -93,9 +93,12 @@ def test_ranks_are_those_of_the_embedding_and_the_layers(row, small_spec, inputs
         shares = values[values > 1e-7 * values[0]] / values.sum()
         expected = np.exp(-(shares * np.log(shares)).sum())
         np.testing.assert_allclose(row[f"layer/{tap}/effective_rank"], expected, rtol=1e-4, err_msg=tap)
+        stats = metrics.class_stats(outputs[tap], inputs.train_labels, 3)
+        np.testing.assert_allclose(row[f"layer/{tap}/nc1"], metrics.nc1(stats), rtol=1e-4, err_msg=tap)
     kernel, _ = models.classifier_weights(state.variables)
     np.testing.assert_allclose(row["train/nc0"], metrics.nc0(kernel), rtol=1e-5)
     assert row["train/effective_rank"] == row["layer/embedding/effective_rank"]
+    assert row["train/nc1"] == row["layer/embedding/nc1"]
 
 
 def test_the_directional_bound_is_that_of_the_jacobians(row, small_spec, inputs, state, jacobians):

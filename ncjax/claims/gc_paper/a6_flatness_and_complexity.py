@@ -48,8 +48,9 @@ def lines(runs: Runs) -> list[Finding]:
         1.0
     """
     path = means_along_path(runs, SLOPE)
-    final = runs.final.assign(**{PATH: path})
-    rows = runs.rows.assign(**{PATH: runs.rows["run"].map(dict(zip(final["run"], path, strict=True)))})
+    # Copies, since pandas complains of a table of many columns that grows by one.
+    final = runs.final.copy().assign(**{PATH: path})
+    rows = runs.rows.copy().assign(**{PATH: runs.rows["run"].map(dict(zip(final["run"], path, strict=True)))})
     seen = dataclasses.replace(runs, rows=rows, final=final)
     measured = [each for each in RELATIONS if not missing_columns(rows, [each.column])]
     findings = association_findings(CLAIM.key, seen, COMPLEXITY, "GC", measured)

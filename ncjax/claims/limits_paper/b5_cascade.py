@@ -8,10 +8,14 @@ from jaxtyping import Float
 from scipy import stats
 
 from ncjax.claims.claim import Claim, Headline
-from ncjax.claims.findings import mean_finding
+from ncjax.claims.findings import mean_finding, missing_columns
 from ncjax.claims.runs import Runs
+from ncjax.claims.trends import log_of
 from ncjax.claims.verdict import Finding
 
+# A line through two points is straight.
+_FEWEST_LAYERS = 3
+_STRAIGHT = "log NC1 is a straight line in depth (r below −0.9)"
 _HEADLINE = "variance ratio falls in the layers before the last"
 
 
@@ -43,10 +47,12 @@ def lines(runs: Runs) -> list[Finding]:
 
     Returns:
         Findings, the headline (mean log change over the layers before the last) first, then one a layer, then depth and
-        timing.
+        timing; where nc1 was measured after each stage, also the slope of its logarithm on depth at the end, and how
+        straight that line is.
 
     Source:
-        Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, cascading collapse (preliminary there).
+        Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, cascading collapse (preliminary there); that
+        nc1 falls by an equal factor each layer: He, Su 2023, https://arxiv.org/abs/2210.17020 (their fuzziness: C·nc1).
 
     Examples:
         >>> from ncjax.claims.runs import select_runs
@@ -64,9 +70,30 @@ def lines(runs: Runs) -> list[Finding]:
     ]
     return [
         *findings,
+        *_separation(runs, taps),
         mean_finding(CLAIM.key, "later layers fall deeper", -1, "ρ over layers", runs, _order(change)),
         mean_finding(
             CLAIM.key, "later layers reach half of their fall first", -1, "ρ over layers", runs, _order(half_fall)
+        ),
+    ]
+
+
+def _separation(runs: Runs, taps: list[str]) -> list[Finding]:
+    """Law of data separation: the logarithm of nc1 is a straight line in depth."""
+    columns = [f"layer/{tap}/nc1" for tap in taps]
+    if len(taps) < _FEWEST_LAYERS or missing_columns(runs.rows, columns):
+        return []
+    logs = np.stack([log_of(runs.values(column)) for column in columns], axis=1)
+    depth = np.arange(len(taps)) - (len(taps) - 1) / 2
+    centred = logs - logs.mean(axis=1, keepdims=True)
+    slope = centred @ depth / (depth**2).sum()
+    spread = np.sqrt((centred**2).sum(axis=1))
+    straight = np.where(spread > 0, slope * np.sqrt((depth**2).sum()) / np.maximum(spread, 1e-12), 0.0)
+    straight = np.where(np.isnan(spread), np.nan, straight)
+    return [
+        mean_finding(CLAIM.key, "NC1 falls from layer to layer", -1, "log change a layer", runs, slope),
+        mean_finding(
+            CLAIM.key, "log NC1 is a straight line in depth (r below −0.9)", -1, "r + 0.9", runs, straight + 0.9
         ),
     ]
 

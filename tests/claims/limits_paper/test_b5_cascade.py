@@ -59,3 +59,35 @@ def test_a_value_that_is_not_positive_has_no_fall() -> None:
     found = lines([[1.0, 0.5], [0.0, 0.5], [1.0, 0.1]])
     assert np.isnan(found["variance ratio falls in block2"])
     assert found["variance ratio falls in block1"] == pytest.approx(np.log(0.5))
+
+
+def separation(*paths: list[float]) -> dict[str, float]:
+    """Values of the lines about nc1, for runs of given nc1 by layer."""
+    taps = (*TAPS[:-1], "block3", "embedding")
+    rows = [
+        {"run": run, "step": 9, "train/error": 0.0}
+        | {f"layer/{tap}/variance_ratio": 1.0 for tap in taps}
+        | {f"layer/{tap}/nc1": value for tap, value in zip(taps, path, strict=True)}
+        for run, path in enumerate(paths)
+    ]
+    found = cascade.lines(select_runs(pd.DataFrame(rows)))
+    return {finding.line: finding.value for finding in found if "NC1" in finding.line}
+
+
+def test_the_slope_of_log_nc1_on_depth_is_that_of_least_squares() -> None:
+    paths = np.exp(np.random.default_rng(0).normal(size=(3, 4)))
+    fits = [stats.linregress(np.arange(4), np.log(path)) for path in paths]
+    found = separation(*paths.tolist())
+    assert found["NC1 falls from layer to layer"] == pytest.approx(np.mean([fit.slope for fit in fits]))
+    straight = found["log NC1 is a straight line in depth (r below −0.9)"]
+    assert straight == pytest.approx(np.mean([fit.rvalue for fit in fits]) + 0.9)
+
+
+def test_equal_factors_are_a_straight_line_and_equal_layers_none() -> None:
+    assert separation([8.0, 4.0, 2.0, 1.0])["log NC1 is a straight line in depth (r below −0.9)"] == pytest.approx(-0.1)
+    assert separation([2.0, 2.0, 2.0, 2.0])["log NC1 is a straight line in depth (r below −0.9)"] == pytest.approx(0.9)
+
+
+def test_a_run_with_a_layer_that_has_no_nc1_takes_no_part() -> None:
+    found = separation([8.0, 4.0, 2.0, 1.0], [8.0, np.nan, 2.0, 1.0], [8.0, 0.0, 2.0, 1.0])
+    assert found["NC1 falls from layer to layer"] == pytest.approx(-np.log(2))
