@@ -43,7 +43,7 @@ def complexity(at: Checkpoint, _known: Row) -> Row:
         return metrics.geometric_complexity(here.embed, here.pixels(rows[0]), **own).per_sample
 
     # All splits at once: a Jacobian in the program takes seconds to compile.
-    all_squares = divide(squares_of, (images, np.arange(len(images), dtype=np.int32)), at.state, inputs, at.key)
+    all_squares = divide(squares_of, (images, jnp.arange(len(images))), at.state, inputs, at.key)
     ends = np.cumsum([len(labels) for _, labels in samples.values()])
     row: Row = {}
     for squares, (split, (_, labels)) in zip(jnp.split(all_squares, ends[:-1]), samples.items(), strict=True):

@@ -3,7 +3,6 @@
 import dataclasses
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array
 
 from ncjax import metrics
@@ -36,7 +35,7 @@ def few_shot(at: Checkpoint, known: Row) -> Row:
         results = episode_results(features, index, key, own, first=numbers[0])
         return EpisodeResults(*(jnp.moveaxis(value, 2, 0) for value in results))
 
-    results = divide(of_own, np.arange(spec.episodes, dtype=np.int32), features, index, at.episode_key)
+    results = divide(of_own, jnp.arange(spec.episodes), features, index, at.episode_key)
     result = accuracy_interval(*(jnp.moveaxis(value, 0, 2) for value in results))
     assert result.gradient_norm is not None
     certified = None

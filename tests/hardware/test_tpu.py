@@ -37,6 +37,13 @@ def test_a_gradient_over_a_divided_batch_is_one_sum(topology):
     assert [message.kind for message in collectives(text)] == ["all-reduce"]
 
 
+@pytest.mark.parametrize(("runs", "batch"), [(1, 1), (3, 1), (1, 3), (2, 2), (4, 1)])
+def test_any_part_of_a_slice_is_a_mesh(topology, runs, batch):
+    mesh = make_mesh(runs, 0, batch, topology.devices)
+    assert mesh.devices.shape == (runs, batch)
+    assert len({device.id for device in mesh.devices.flat}) == runs * batch
+
+
 @pytest.mark.slow
 def test_a_sweep_for_a_slice_says_sums_in_training_and_gathers_in_measuring(topology):
     config = default_config()

@@ -33,7 +33,7 @@ NAMES = {
             "class_separation",
         )
     ),
-    *("layer/dense1/effective_rank", "layer/embedding/effective_rank"),
+    *(f"layer/{tap}/{name}" for tap in ("dense1", "embedding") for name in ("effective_rank", "nc1")),
     *(f"{split}/directional_cdnv" for split in ("train", "test", "target")),
     *("train/classifier_certificate", "test/classifier_certificate"),
 }

@@ -78,12 +78,11 @@ def make_mesh(
             f"{jax.process_count() - len(at_work)} of {jax.process_count()} hosts idle; expected more runs in a group, "
             f"a larger mesh.batch or fewer hosts"
         )
-    return jax.make_mesh(
-        (used, batch_devices),
-        ("runs", "batch"),
-        axis_types=(AxisType.Auto, AxisType.Auto),
-        devices=devices[: used * batch_devices],
-    )
+    shape, names, kinds = (used, batch_devices), ("runs", "batch"), (AxisType.Auto, AxisType.Auto)
+    if used * batch_devices < len(devices):
+        # JAX orders whole slices by their links, and refuses those parts of a TPU slice that are no rectangle.
+        return Mesh(np.array(devices[: used * batch_devices]).reshape(shape), names, axis_types=kinds)
+    return jax.make_mesh(shape, names, axis_types=kinds, devices=devices)
 
 
 def resolve_batch_devices(
