@@ -123,8 +123,8 @@ def fetch(
             except _DamagedError as error:
                 damaged = True
                 warnings.warn(f"remaking the cached data set {folder}: {error}", stacklevel=3)
-    _LOG.info("data set %s: made anew, into the cache %s", name, folder)
     splits = make()
+    _LOG.info("data set %s: made anew, into the cache %s", name, folder)
     staging = folder.with_name(f"{_STAGING}{uuid.uuid4().hex}")
     try:
         with _one_line_errors(folder):

@@ -202,9 +202,16 @@ def _programs(group: Group, described: tuple[Any, Any, Any, Any]) -> list[tuple[
         shape = (seeds.shape[0], steps, batch_size, *train.images.shape[1:])
         return stream_programs(group.spec, group.mesh, hyper, seeds, state, inputs, train, shape)
     except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        if "RESOURCE_EXHAUSTED" in str(error):
+            return None
+        if "RET_CHECK" not in str(error):
             raise
-        return None
+        shape = " × ".join(map(str, group.mesh.devices.shape))
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"--topology: its compiler refuses a mesh of {shape} devices; expected another config.mesh.runs or "
+            f"config.mesh.batch, such that all devices are used ({reason})"
+        ) from None
 
 
 def _summary(

@@ -37,11 +37,15 @@ def test_a_gradient_over_a_divided_batch_is_one_sum(topology):
     assert [message.kind for message in collectives(text)] == ["all-reduce"]
 
 
-@pytest.mark.parametrize(("runs", "batch"), [(1, 1), (3, 1), (1, 3), (2, 2), (4, 1)])
-def test_any_part_of_a_slice_is_a_mesh(topology, runs, batch):
+@pytest.mark.parametrize(("runs", "batch"), [(1, 1), (3, 1), (9, 1), (1, 2), (1, 4)])
+def test_a_slice_is_used_whole(topology, runs, batch):
     mesh = make_mesh(runs, 0, batch, topology.devices)
-    assert mesh.devices.shape == (runs, batch)
-    assert len({device.id for device in mesh.devices.flat}) == runs * batch
+    assert mesh.devices.shape == (4 // batch, batch)
+    assert len({device.id for device in mesh.devices.flat}) == 4
+
+
+def test_a_part_of_a_slice_that_is_asked_for_need_be_no_rectangle(topology):
+    assert make_mesh(3, 3, 1, topology.devices).devices.shape == (3, 1)
 
 
 @pytest.mark.slow

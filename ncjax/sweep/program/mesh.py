@@ -47,7 +47,8 @@ def make_mesh(
     """The mesh over which a group's runs are spread.
 
     Args:
-        num_runs: runs in the group; no more devices than runs are used along the first axis.
+        num_runs: runs in the group; no more devices than runs are used along the first axis, but on TPUs all: their
+            compilers refuse programs for a part of a large slice, and the rest compute copies of the last run.
         max_devices: at most so many devices along the first axis; 0 for all there are.
         batch_devices: devices along the second axis: among them each run divides its batches.
         devices: to use; None for all of JAX's.
@@ -70,7 +71,8 @@ def make_mesh(
             f"config.mesh.batch: got {batch_devices}{f' (times mesh.runs={max_devices})' if max_devices else ''}, "
             f"expected at most {len(devices)}, the devices there are"
         )
-    used = min(num_runs, max_devices or len(devices) // batch_devices)
+    most = max_devices or len(devices) // batch_devices
+    used = most if devices[0].platform == "tpu" and not max_devices else min(num_runs, most)
     at_work = {device.process_index for device in devices[: used * batch_devices]}
     if len(at_work) < jax.process_count():
         raise ValueError(
