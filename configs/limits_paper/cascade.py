@@ -36,6 +36,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     config = default_config()
     config.data.name = "cifar10"
     recipes.terminal_phase(config)
+    config.measure.layers = True
     config.sweep.model = ("vgg13", "resnet18")
     config.sweep.seed = (0, 1, 2)
     if variant == "small":

@@ -206,10 +206,10 @@ def _programs(group: Group, described: tuple[Any, Any, Any, Any]) -> list[tuple[
             return None
         if "RET_CHECK" not in str(error):
             raise
-        shape = " × ".join(map(str, group.mesh.devices.shape))
+        mesh = " × ".join(map(str, group.mesh.devices.shape))
         reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"--topology: its compiler refuses a mesh of {shape} devices; expected another config.mesh.runs or "
+            f"--topology: its compiler refuses a mesh of {mesh} devices; expected another config.mesh.runs or "
             f"config.mesh.batch, such that all devices are used ({reason})"
         ) from None
 

@@ -25,6 +25,27 @@ def losses_and_layers(at: Checkpoint, _known: Row) -> Row:
     return row
 
 
+def layers(at: Checkpoint, known: Row) -> Row:
+    """The nc1 of train after each stage, if `measure.layers` says so: each takes seconds to compile.
+
+    Args:
+        at: The checkpoint.
+        known: Of other measures `train/nc1`.
+
+    Returns:
+        `layer/<tap>/nc1`.
+    """
+    if not at.options.layers:
+        return {}
+    labels, classes = at.labels["train"], at.num_classes["train"]
+    return {
+        f"layer/{tap}/nc1": known["train/nc1"]
+        if tap == "embedding"
+        else metrics.nc1(metrics.class_stats(activations, labels, classes))
+        for tap, activations in at.taps["train"].items()
+    }
+
+
 def collapse(at: Checkpoint, _known: Row) -> Row:
     """Every measure of collapse of the embedding, and the errors.
 

@@ -6,7 +6,7 @@ from typing import Literal
 from jaxtyping import Array, Float
 
 from ncjax.measurement.checkpoint import Checkpoint, checkpoint
-from ncjax.measurement.collapse import collapse, directional, losses_and_layers
+from ncjax.measurement.collapse import collapse, directional, layers, losses_and_layers
 from ncjax.measurement.complexity import complexity, estimators
 from ncjax.measurement.error_bounds import error_bounds
 from ncjax.measurement.few_shot import few_shot
@@ -25,6 +25,7 @@ Measure = Callable[[Checkpoint, Row], Row]
 MEASURES: dict[str, Measure] = {
     "losses_and_layers": losses_and_layers,
     "collapse": collapse,
+    "layers": layers,
     "directional": directional,
     "ranks": ranks,
     "complexity": complexity,

@@ -12,8 +12,8 @@ def ranks(at: Checkpoint, _known: Row) -> Row:
         at: The checkpoint.
 
     Returns:
-        Of each split what `metrics.rank_report` returns and `class_separation`; of train `layer/<tap>/effective_rank`,
-        `layer/<tap>/nc1` and `train/nc0`.
+        Of each split what `metrics.rank_report` returns and `class_separation`; of train `layer/<tap>/effective_rank`
+        and `train/nc0`.
     """
     if not at.options.ranks:
         return {}
@@ -28,10 +28,6 @@ def ranks(at: Checkpoint, _known: Row) -> Row:
         known = row["train/effective_rank"] if tap == "embedding" else None
         rank = metrics.effective_rank(metrics.singular_values(activations)) if known is None else known
         row[f"layer/{tap}/effective_rank"] = rank
-        stats = at.stats["train"] if tap == "embedding" else None
-        if stats is None:
-            stats = metrics.class_stats(activations, at.labels["train"], at.num_classes["train"])
-        row[f"layer/{tap}/nc1"] = metrics.nc1(stats)
     kernel, _ = models.classifier_weights(at.state.variables)
     row["train/nc0"] = metrics.nc0(kernel)
     return row

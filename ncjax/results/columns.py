@@ -108,7 +108,7 @@ COLUMNS: tuple[Column, ...] = (
            "effective_rank of the train activations, averaged over positions",
            measured_by="ncjax.metrics.effective_rank", option="measure.ranks"),
     Column("layer/<tap>/nc1", "NC1 of a layer", "1", "nc1 on train after a stage, averaged over positions",
-           "falls", "ncjax.metrics.nc1", "measure.ranks"),
+           "falls", "ncjax.metrics.nc1", "measure.layers"),
     Column("train/nc0", "NC0", "share", "‖Σ_c w_c‖²/(C‖W‖_F²), w_c the classifier's weights of class c",
            "falls", "ncjax.metrics.nc0", "measure.ranks"),
     Column("<split>/nc2_equinorm", "NC2 equinorm", "1", "std/mean of ‖m_c − m_G‖",
