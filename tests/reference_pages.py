@@ -38,7 +38,7 @@ GROUPS = {
         ),
         "Geometric collapse and Poincaré constants": "geometric_collapse poincare",
         "Certificates": "certificate",
-        "Ranks and spectra": "spectra",
+        "Ranks and spectra": "spectra subspaces",
         "Flatness of the loss": "flatness",
         "Intervals": "bootstrap",
     },

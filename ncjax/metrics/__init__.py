@@ -66,6 +66,7 @@ from ncjax.metrics.spectra import (
     stable_rank,
     top_variance,
 )
+from ncjax.metrics.subspaces import lidar, principal_cosines
 from ncjax.metrics.train_test import train_test_report
 
 __all__ = [
@@ -118,6 +119,7 @@ __all__ = [
     "hessian_eigenvalues",
     "hessian_trace",
     "hyperspherical_uniformity",
+    "lidar",
     "linear_cka",
     "loss_gradient_norm",
     "mse_decomposition",
@@ -137,6 +139,7 @@ __all__ = [
     "participation_ratio",
     "poincare_constant",
     "poincare_lower_bound",
+    "principal_cosines",
     "rank_report",
     "resample_within_classes",
     "sam_sharpness",
