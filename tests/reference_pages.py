@@ -30,7 +30,7 @@ TITLES = {
 GROUPS = {
     "metrics": {
         "Reports": "report train_test caveats",
-        "Statistics of classes": "class_stats class_means arrays",
+        "Statistics of classes": "class_stats class_means class_table arrays",
         "Collapse of the features": "collapse directional mse_decomposition geometry",
         "Simplex and classifier": "simplex nearest_mean",
         "Geometric complexity": (

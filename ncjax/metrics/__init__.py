@@ -6,6 +6,7 @@ from ncjax.metrics.caveats import caveats
 from ncjax.metrics.certificate import Certificate, classifier_certificate, few_shot_certificate
 from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
+from ncjax.metrics.class_table import class_table, frequent
 from ncjax.metrics.collapse import (
     between_variance,
     cdnv,
@@ -94,6 +95,7 @@ __all__ = [
     "class_poincare_constants",
     "class_separation",
     "class_stats",
+    "class_table",
     "classifier_certificate",
     "classify",
     "collapse_report",
@@ -110,6 +112,7 @@ __all__ = [
     "effective_rank",
     "few_shot_certificate",
     "first_layer_inequality",
+    "frequent",
     "geometric_collapse_pooled",
     "geometric_collapse_tight",
     "geometric_complexity",

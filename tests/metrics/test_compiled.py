@@ -50,6 +50,8 @@ CALLS = {
     "directional_complexity": lambda: metrics.directional_complexity(lambda x: 2 * x, H, Y, stats()),
     "directional_complexity_bound": lambda: metrics.directional_complexity_bound(stats(), S, 1.0),
     "directional_geometric_collapse": lambda: metrics.directional_geometric_collapse(stats(), S),
+    "class_table": lambda: metrics.class_table(stats(), H, Y),
+    "frequent": lambda: metrics.frequent(Y, 3, 2),
     "lidar": lambda: metrics.lidar(stats()),
     "principal_cosines": lambda: metrics.principal_cosines(stats(), W),
     "effective_rank": lambda: metrics.effective_rank(B),
