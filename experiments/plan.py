@@ -1,4 +1,4 @@
-"""Compiles a sweep for accelerators that are not here: does it fit, what do devices say, how long at least.
+"""Compiles a sweep for accelerators that are not here: does it fit, what do devices say, how long may it take.
 
 ``python -m experiments.plan --help`` lists the flags; the code is ``ncjax.cli.plan``.
 """

@@ -1,4 +1,4 @@
-"""Compiles a sweep for accelerators that are not here: does it fit, what do devices say, how long at least.
+"""Compiles a sweep for accelerators that are not here: does it fit, what do devices say, how long may it take.
 
 python -m experiments.plan --config=configs/quickstart.py --topology=v5e:2x4 [--json=OUT]
 
@@ -36,7 +36,10 @@ def main() -> None:
     # With a compiler for accelerators installed JAX would look for them.
     jax.config.update("jax_platforms", "cpu")
     config = asked_config(CONFIG)
-    topology = find_topology(str(TOPOLOGY.value))
+    try:
+        topology = find_topology(str(TOPOLOGY.value))
+    except ModuleNotFoundError as error:
+        raise ValueError(str(error)) from None
     print(f"{topology.name}: {len(topology.devices)} {topology.devices[0].device_kind}, compiled for without them")
     groups = []
     for group in forecast(config, topology, _numbers(GROUPS.value or [])):

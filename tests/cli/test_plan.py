@@ -76,3 +76,14 @@ def test_the_command_writes_all_numbers_and_sums_up(monkeypatch, tmp_path, capsy
 def test_a_group_that_is_no_number_is_one_line():
     with pytest.raises(ValueError, match="--groups: got '0,a', expected numbers such as 0,2"):
         plan._numbers(["0", "a"])
+
+
+def test_a_compiler_that_is_missing_is_bad_input(monkeypatch):
+    def missing(_):
+        raise ModuleNotFoundError("--topology: v5e:2x2 needs the compiler of its chips")
+
+    monkeypatch.setattr(hardware, "find_topology", missing)
+    monkeypatch.setattr(plan, "asked_config", lambda _: None)
+    monkeypatch.setattr(plan, "TOPOLOGY", SimpleNamespace(value="v5e:2x2"))
+    with pytest.raises(ValueError, match="needs the compiler of its chips"):
+        plan.main()
