@@ -6,7 +6,7 @@ from ncjax.metrics.caveats import caveats
 from ncjax.metrics.certificate import Certificate, classifier_certificate, few_shot_certificate
 from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
-from ncjax.metrics.class_table import class_table, frequent
+from ncjax.metrics.class_table import class_ranks, class_table, frequent
 from ncjax.metrics.collapse import (
     between_variance,
     cdnv,
@@ -93,6 +93,7 @@ __all__ = [
     "check_row_independence",
     "class_mean_complexity",
     "class_poincare_constants",
+    "class_ranks",
     "class_separation",
     "class_stats",
     "class_table",

@@ -7,8 +7,8 @@ from jaxtyping import Array, Bool, Float, Integer
 
 from ncjax.metrics.arrays import ArrayLike, as_count, as_labels
 from ncjax.metrics.class_means import centred_means, present
-from ncjax.metrics.class_rows import own_classes
-from ncjax.metrics.class_stats import ClassStats
+from ncjax.metrics.class_rows import covariance_squares, deviation, own_classes, rows_in_unit
+from ncjax.metrics.class_stats import ClassStats, class_stats
 from ncjax.metrics.compiled import compiled
 from ncjax.metrics.nearest_mean import nearest_class_mean
 from ncjax.metrics.powers_of_two import scaled
@@ -80,6 +80,49 @@ def class_table(
         each = jax.ops.segment_sum(jnp.stack([wrong & counted, counted], axis=1).astype(within.dtype), own, len(there))
         table["error"] = each[:, 0] / each[:, 1]
     return table
+
+
+@compiled("num_classes")
+def class_ranks(
+    features: Float[ArrayLike, "n d"],
+    labels: Integer[ArrayLike, " n"],
+    num_classes: int,
+    mask: Bool[ArrayLike, " n"] | None = None,
+) -> Float[Array, " C"]:
+    """Number of directions in which each class varies: the participation ratio of its covariance. O(n d^2).
+
+    (tr Sigma_c)^2/tr Sigma_c^2, from 1 where a class varies along a line to min(d, n_c - 1).
+
+    Args:
+        features: [n, d] floats.
+        labels: [n] integers from 0 to C - 1.
+        num_classes: Number of classes C.
+        mask: [n] booleans; rows where it is false do not count.
+
+    Returns:
+        [C] numbers of directions; not numbers where a class has no sample, or does not vary.
+
+    Raises:
+        ValueError: A shape or a concrete label does not fit.
+
+    Source: Gao et al., "A theory of multineuronal dimensionality", 2017, https://doi.org/10.1101/214262, of each class
+
+    Examples:
+        >>> features = jnp.array([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+        >>> class_ranks(features, jnp.array([0, 0, 1, 1, 1, 1]), num_classes=2).tolist()
+        [1.0, 2.0]
+    """
+    stats = class_stats(features, labels, num_classes, mask=mask, scatter=False)
+    own, counted = own_classes(stats, labels, jnp.shape(features)[0], mask)
+    residuals = jnp.where(counted[:, None], deviation(stats, rows_in_unit(stats, features), own), 0)
+    # Each class in a unit of its own: fourth powers leave the range of single precision soon.
+    marked = jnp.where(counted, own, num_classes)
+    largest = jax.ops.segment_max(jnp.max(jnp.abs(residuals), axis=1), marked, num_classes + 1)[:-1]
+    varies = (largest > 0) & present(stats)
+    residuals = residuals / jnp.where(varies, largest, 1)[own][:, None]
+    traces = jax.ops.segment_sum(jnp.sum(residuals**2, axis=1), marked, num_classes + 1)[:-1]
+    ratios = traces**2 / covariance_squares(residuals, marked, stats.counts)
+    return jnp.where(varies, ratios, jnp.nan)
 
 
 @compiled("num_classes", "min_count")

@@ -87,3 +87,24 @@ def test_small_labels_do_not_wrap_and_dropped_ones_count_for_none():
 def test_a_count_below_one_is_named(fewest):
     with pytest.raises(ValueError, match=f"min_count.*got {fewest}"):
         metrics.frequent(LABELS, 6, fewest)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_the_rank_of_a_class_is_the_participation_ratio_of_its_covariance(scale):
+    found = metrics.class_ranks((scale * FEATURES).astype(np.float32), LABELS, num_classes=8)
+    wide = FEATURES.astype(np.float64)
+    for c in range(5):
+        values = np.linalg.eigvalsh(np.cov(wide[c == LABELS].T))
+        np.testing.assert_allclose(found[c], values.sum() ** 2 / (values**2).sum(), rtol=1e-5, err_msg=str(c))
+    # One sample does not vary, and two classes have none.
+    assert np.isnan(found[5:]).all()
+
+
+def test_ranks_of_classes_differ_in_size_and_masked_rows_take_no_part():
+    features = np.concatenate([1e-8 * FEATURES, 1e6 * FEATURES, FEATURES]).astype(np.float32)
+    labels = np.concatenate([LABELS, LABELS + 6, LABELS])
+    mask = np.arange(len(labels)) < 88
+    found = metrics.class_ranks(features, labels, 12, mask=mask)
+    alone = metrics.class_ranks(FEATURES, LABELS, 6)
+    np.testing.assert_allclose(found[:5], alone[:5], rtol=1e-5)
+    np.testing.assert_allclose(found[6:11], alone[:5], rtol=1e-5)

@@ -50,6 +50,7 @@ CALLS = {
     "directional_complexity": lambda: metrics.directional_complexity(lambda x: 2 * x, H, Y, stats()),
     "directional_complexity_bound": lambda: metrics.directional_complexity_bound(stats(), S, 1.0),
     "directional_geometric_collapse": lambda: metrics.directional_geometric_collapse(stats(), S),
+    "class_ranks": lambda: metrics.class_ranks(H, Y, 3),
     "class_table": lambda: metrics.class_table(stats(), H, Y),
     "frequent": lambda: metrics.frequent(Y, 3, 2),
     "lidar": lambda: metrics.lidar(stats()),
