@@ -29,7 +29,8 @@ def define_config(values: flags.FlagValues = flags.FLAGS, argv: list[str] | None
         The flag's holder, for ``asked_config``.
     """
     about = "Experiment: a file, or the name of one that ships with ncjax, e.g. quickstart."
-    holder = config_flags.DEFINE_config_file(_NAME, None, about, flag_values=values, sys_argv=argv)
+    # Several commands have it, and a process may import several of them.
+    holder = config_flags.DEFINE_config_file(_NAME, None, about, flag_values=values, sys_argv=argv, allow_override=True)
     values[_NAME].parser = _ConfigFile()
     return holder
 

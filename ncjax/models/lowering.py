@@ -52,6 +52,7 @@ def convolution(lowering: Lowering) -> Callable[..., Array]:
 
     Examples:
         >>> import flax.linen as nn
+        >>> import jax
         >>> import jax.numpy as jnp
         >>> layer = nn.Conv(8, (3, 3), conv_general_dilated=convolution("matmul"))
         >>> layer.init_with_output(jax.random.key(0), jnp.ones((1, 5, 5, 3)))[0].shape
