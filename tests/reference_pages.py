@@ -47,6 +47,7 @@ GROUPS = {
         "Episodes": "episodes episode_file npz",
         "Heads": "heads logistic svm minimise",
         "Probes on all labels": "probes",
+        "Transferability scores": "scores",
     },
     "models": {"Networks": "registry blocks classifier", "Convolutions": "lowering convolution"},
     "data": {

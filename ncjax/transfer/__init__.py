@@ -26,6 +26,7 @@ from ncjax.transfer.logistic import LogisticRegression
 from ncjax.transfer.minimise import Minimum, minimise
 from ncjax.transfer.npz import read_npz
 from ncjax.transfer.probes import PROBE_L2, ProbeResult, knn_accuracy, linear_probe
+from ncjax.transfer.scores import gbc, h_score, h_score_shrunk, log_me, scores, trans_rate
 from ncjax.transfer.selection import RIDGE_HEADS, ChosenHead, choose_head
 from ncjax.transfer.svm import LinearSVM
 
@@ -57,14 +58,20 @@ __all__ = [
     "episode_results",
     "few_shot",
     "find_head",
+    "gbc",
     "given_episode_accuracies",
     "given_episode_results",
+    "h_score",
+    "h_score_shrunk",
     "knn_accuracy",
     "linear_probe",
+    "log_me",
     "minimise",
     "read_episodes",
     "read_npz",
     "sample_episode",
     "sample_episodes",
+    "scores",
+    "trans_rate",
     "write_episodes",
 ]
