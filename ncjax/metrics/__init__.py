@@ -5,6 +5,7 @@ from ncjax.metrics.bootstrap import Interval, IntervalKind, bootstrap, bootstrap
 from ncjax.metrics.caveats import caveats
 from ncjax.metrics.certificate import Certificate, classifier_certificate, few_shot_certificate
 from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
+from ncjax.metrics.class_ranks import ClassRanks, class_ranks, lidar
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
 from ncjax.metrics.collapse import (
     between_variance,
@@ -71,6 +72,7 @@ from ncjax.metrics.train_test import train_test_report
 __all__ = [
     "Certificate",
     "Chain",
+    "ClassRanks",
     "ClassStats",
     "Eigenvalues",
     "Estimate",
@@ -91,6 +93,7 @@ __all__ = [
     "check_row_independence",
     "class_mean_complexity",
     "class_poincare_constants",
+    "class_ranks",
     "class_separation",
     "class_stats",
     "classifier_certificate",
@@ -118,6 +121,7 @@ __all__ = [
     "hessian_eigenvalues",
     "hessian_trace",
     "hyperspherical_uniformity",
+    "lidar",
     "linear_cka",
     "loss_gradient_norm",
     "mse_decomposition",

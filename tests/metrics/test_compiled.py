@@ -63,6 +63,8 @@ CALLS = {
     "stable_rank": lambda: metrics.stable_rank(B),
     "top_input_directions": lambda: metrics.top_input_directions(lambda x: x @ W, H, KEY, num_values=1, num_products=2),
     "top_variance": lambda: metrics.top_variance(B, 1),
+    "class_ranks": lambda: metrics.class_ranks(H, Y, 3),
+    "lidar": lambda: metrics.lidar(stats()),
     "dropped_rows": lambda: metrics.dropped_rows(Y, 3),
     "few_shot_certificate": lambda: metrics.few_shot_certificate(H, Y, 3, shots=5),
     "first_layer_inequality": lambda: metrics.first_layer_inequality(lambda k, x: jnp.tanh(x @ k), W, H),
