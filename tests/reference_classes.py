@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from tests.reference import Matrix, Moments, entropy_rank
 
@@ -23,3 +24,46 @@ def lidar(m: Moments, delta: float) -> float:
     root = np.linalg.cholesky(m.within + delta * np.eye(len(m.within)))
     values = np.linalg.svd(np.linalg.solve(root, m.centred.T), compute_uv=False)[: m.rank] ** 2
     return entropy_rank(values[values > 0] / values.sum())
+
+
+def principal_angles(first: Matrix, second: Matrix) -> Matrix:
+    """Angles whose cosines and sines are singular values, rising."""
+    one, two = np.linalg.qr(first)[0], np.linalg.qr(second)[0]
+    if one.shape[1] < two.shape[1]:
+        one, two = two, one
+    cosines = np.linalg.svd(one.T @ two, compute_uv=False)
+    sines = np.linalg.svd(two - one @ (one.T @ two), compute_uv=False)[::-1]
+    return np.arctan2(sines, cosines)
+
+
+def hull_distances(rows: Matrix) -> Matrix:
+    """Distance of each row's direction from the convex hull of the others', by non-negative least squares.
+
+    The nearest point of a hull to zero is that of the combination x >= 0 with the least |A^T x|^2 + (sum x - 1)^2, over
+    the sum of its weights: for any share of weights the best sum rises as the distance falls.
+    """
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    distances = []
+    for c, unit in enumerate(units):
+        others = np.delete(units, c, axis=0) - unit
+        system = np.vstack([others.T, np.ones(len(others))])
+        weights, _ = nnls(system, np.append(np.zeros(len(unit)), 1.0), maxiter=100 * len(others))
+        distances.append(np.linalg.norm(others.T @ weights) / weights.sum())
+    return np.array(distances)
+
+
+def moments(values: Matrix) -> tuple[float, float, float]:
+    return float(values.mean()), float(values.std()), float(values.std() / abs(values.mean()))
+
+
+def pair_distances(rows: Matrix) -> Matrix:
+    """Distances of the directions of all ordered pairs of rows."""
+    units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    distances = np.linalg.norm(units[:, None] - units[None], axis=-1)
+    return distances[~np.eye(len(rows), dtype=bool)]
+
+
+def duality_cosines(m: Moments, kernel: NDArray) -> Matrix:
+    columns = np.asarray(kernel, np.longdouble).T[m.classes]
+    lengths = np.linalg.norm(columns, axis=1) * np.linalg.norm(m.long_centred, axis=1)
+    return (columns * m.long_centred).sum(axis=1) / lengths

@@ -48,6 +48,7 @@ from ncjax.metrics.mse_decomposition import MSEDecomposition, mse_decomposition
 from ncjax.metrics.nearest_mean import classify, held_out_report, nc4, ncc_error, nearest_class_mean
 from ncjax.metrics.penalty import complexity_penalty
 from ncjax.metrics.poincare import class_poincare_constants, poincare_constant
+from ncjax.metrics.principal_angles import principal_angles, weight_angles
 from ncjax.metrics.report import collapse_report, collapse_report_by_layer
 from ncjax.metrics.row_independence import check_row_independence
 from ncjax.metrics.simplex import (
@@ -58,6 +59,7 @@ from ncjax.metrics.simplex import (
     nc2_maxangle,
     nc3,
 )
+from ncjax.metrics.softmax_code import OneVersusRest, one_versus_rest
 from ncjax.metrics.spectra import (
     effective_rank,
     participation_ratio,
@@ -68,6 +70,7 @@ from ncjax.metrics.spectra import (
     top_variance,
 )
 from ncjax.metrics.train_test import train_test_report
+from ncjax.metrics.uniformity import Moments, duality_moments, norm_moments, uniformity_moments
 
 __all__ = [
     "Certificate",
@@ -80,6 +83,8 @@ __all__ = [
     "Interval",
     "IntervalKind",
     "MSEDecomposition",
+    "Moments",
+    "OneVersusRest",
     "TopDirections",
     "TraceEstimate",
     "all_reduce",
@@ -109,6 +114,7 @@ __all__ = [
     "directional_geometric_collapse",
     "directional_sums",
     "dropped_rows",
+    "duality_moments",
     "effective_rank",
     "few_shot_certificate",
     "first_layer_inequality",
@@ -138,9 +144,12 @@ __all__ = [
     "nearest_class_mean",
     "nearest_mean_bound",
     "neco",
+    "norm_moments",
+    "one_versus_rest",
     "participation_ratio",
     "poincare_constant",
     "poincare_lower_bound",
+    "principal_angles",
     "rank_report",
     "resample_within_classes",
     "sam_sharpness",
@@ -153,6 +162,8 @@ __all__ = [
     "top_input_directions",
     "top_variance",
     "train_test_report",
+    "uniformity_moments",
     "variance_ratio",
     "vci",
+    "weight_angles",
 ]
