@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from tests.reference import Matrix, Moments, entropy_rank
+from tests.reference import Matrix, Moments, entropy_rank, squared_distances_to_means
 
 
 def class_ranks(features: NDArray, labels: NDArray, num_classes: int) -> tuple[Matrix, Matrix]:
@@ -67,3 +67,30 @@ def duality_cosines(m: Moments, kernel: NDArray) -> Matrix:
     columns = np.asarray(kernel, np.longdouble).T[m.classes]
     lengths = np.linalg.norm(columns, axis=1) * np.linalg.norm(m.long_centred, axis=1)
     return (columns * m.long_centred).sum(axis=1) / lengths
+
+
+def between_by_shares(m: Moments) -> Matrix:
+    """Rows whose Gram matrix is Sigma_B with classes weighing as their samples."""
+    shares = m.counts / m.counts.sum()
+    return np.sqrt(shares)[:, None] * (m.means - shares @ m.means)
+
+
+def nc1_by_shares(m: Moments) -> float:
+    _, s, vt = np.linalg.svd(between_by_shares(m), full_matrices=False)
+    return float(sum(v @ m.within @ v / x**2 for x, v in zip(s[: m.rank], vt, strict=False)) / len(m.classes))
+
+
+def class_table(features: NDArray, labels: NDArray) -> dict[str, NDArray]:
+    """Of the classes that have a sample."""
+    m = Moments(features, labels)
+    distances = np.linalg.norm(m.means[:, None] - m.means[None], axis=-1) + np.diag(np.full(len(m.means), np.inf))
+    named = squared_distances_to_means(m, features).argmin(axis=1)
+    own = np.searchsorted(m.classes, labels)
+    return {
+        "count": m.counts,
+        "norm": np.linalg.norm(m.centred, axis=1),
+        "variance": m.variances,
+        "nearest": m.classes[distances.argmin(axis=1)],
+        "distance": distances.min(axis=1),
+        "error": np.array([(named[own == c] != c).mean() for c in range(len(m.classes))]),
+    }

@@ -7,6 +7,7 @@ from ncjax.metrics.certificate import Certificate, classifier_certificate, few_s
 from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
 from ncjax.metrics.class_ranks import ClassRanks, class_ranks, lidar
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
+from ncjax.metrics.class_tables import ClassTable, class_table, minority_collapse, rows_of_frequent_classes
 from ncjax.metrics.collapse import (
     between_variance,
     cdnv,
@@ -77,6 +78,7 @@ __all__ = [
     "Chain",
     "ClassRanks",
     "ClassStats",
+    "ClassTable",
     "Eigenvalues",
     "Estimate",
     "FirstLayerInequality",
@@ -101,6 +103,7 @@ __all__ = [
     "class_ranks",
     "class_separation",
     "class_stats",
+    "class_table",
     "classifier_certificate",
     "classify",
     "collapse_report",
@@ -130,6 +133,7 @@ __all__ = [
     "lidar",
     "linear_cka",
     "loss_gradient_norm",
+    "minority_collapse",
     "mse_decomposition",
     "nc0",
     "nc1",
@@ -152,6 +156,7 @@ __all__ = [
     "principal_angles",
     "rank_report",
     "resample_within_classes",
+    "rows_of_frequent_classes",
     "sam_sharpness",
     "singular_values",
     "spectrum_between",
