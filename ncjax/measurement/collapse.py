@@ -1,5 +1,9 @@
 """Losses and errors, and the collapse of the embedding and of the layers before it."""
 
+import re
+
+import jax.numpy as jnp
+
 from ncjax import metrics, models
 from ncjax.measurement.checkpoint import Checkpoint
 from ncjax.measurement.row import Row
@@ -67,3 +71,34 @@ def directional(at: Checkpoint, _known: Row) -> Row:
             certificate = metrics.classifier_certificate(features, labels, classes, kernel, bias)
             row[f"{split}/classifier_certificate"] = certificate.bound
     return row
+
+
+def separation(at: Checkpoint, known: Row) -> Row:
+    """NC1 of train after each stage and how well it falls by a common factor, if `measure.separation` says so.
+
+    Args:
+        at: The checkpoint.
+        known: Columns so far, `train/nc1` among them.
+
+    Returns:
+        `layer/<tap>/nc1`, and of the line through its logarithm by depth `train/separation_slope` and
+        `train/separation_r_squared`.
+    """
+    if not at.options.separation:
+        return {}
+    row: Row = {}
+    # Dictionaries come out of compiled loops in the order of the alphabet.
+    for tap in sorted(at.taps["train"], key=_depth):
+        if tap == "embedding":
+            row[f"layer/{tap}/nc1"] = known["train/nc1"]
+        else:
+            stats = metrics.class_stats(at.taps["train"][tap], at.labels["train"], at.num_classes["train"])
+            row[f"layer/{tap}/nc1"] = metrics.nc1(stats)
+    law = metrics.separation_law(jnp.stack(list(row.values())))
+    return row | {"train/separation_slope": law.slope, "train/separation_r_squared": law.r_squared}
+
+
+def _depth(tap: str) -> tuple[bool, int, str]:
+    """Numbered stages by their number, the embedding last."""
+    number = re.search(r"(\d+)$", tap)
+    return tap == "embedding", int(number.group(1)) if number else 0, tap

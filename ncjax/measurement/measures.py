@@ -6,7 +6,7 @@ from typing import Literal
 from jaxtyping import Array, Float
 
 from ncjax.measurement.checkpoint import Checkpoint, checkpoint
-from ncjax.measurement.collapse import collapse, directional, losses_and_layers
+from ncjax.measurement.collapse import collapse, directional, losses_and_layers, separation
 from ncjax.measurement.complexity import complexity, estimators
 from ncjax.measurement.error_bounds import error_bounds
 from ncjax.measurement.few_shot import few_shot
@@ -27,6 +27,7 @@ MEASURES: dict[str, Measure] = {
     "collapse": collapse,
     "directional": directional,
     "ranks": ranks,
+    "separation": separation,
     "complexity": complexity,
     "few_shot": few_shot,
     "flatness": flatness,

@@ -58,4 +58,7 @@ class MeasureSpec:
         False, "whether to measure directional CDNV and certificates of the classifier's and the few-shot error"
     )
     ranks: bool = option(False, "whether to measure ranks and spectra of features, class separation and NC0")
+    separation: bool = option(
+        False, "whether to measure NC1 after each stage and the line through its logarithm by depth"
+    )
     fine_classes: int = 0

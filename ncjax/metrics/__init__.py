@@ -52,6 +52,7 @@ from ncjax.metrics.poincare import class_poincare_constants, poincare_constant
 from ncjax.metrics.principal_angles import principal_angles, weight_angles
 from ncjax.metrics.report import collapse_report, collapse_report_by_layer
 from ncjax.metrics.row_independence import check_row_independence
+from ncjax.metrics.separation_law import SeparationLaw, separation_law
 from ncjax.metrics.simplex import (
     hyperspherical_uniformity,
     nc2_equiangularity,
@@ -87,6 +88,7 @@ __all__ = [
     "MSEDecomposition",
     "Moments",
     "OneVersusRest",
+    "SeparationLaw",
     "TopDirections",
     "TraceEstimate",
     "all_reduce",
@@ -158,6 +160,7 @@ __all__ = [
     "resample_within_classes",
     "rows_of_frequent_classes",
     "sam_sharpness",
+    "separation_law",
     "singular_values",
     "spectrum_between",
     "spectrum_slope",

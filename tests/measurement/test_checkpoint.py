@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ncjax import models
-from ncjax.measurement import MeasureSpec, measure
+from ncjax.measurement import MeasureSpec, collapse, measure
 from ncjax.training import Hyper, init_run, map_chunks
 from ncjax.transfer import EpisodeSpec
 
@@ -110,3 +110,8 @@ def test_chunks_change_nothing(chunk):
     images = jnp.arange(7 * 4, dtype=jnp.uint8).reshape(7, 2, 2, 1)
     sums = map_chunks(lambda x: {"sum": x.sum(axis=(1, 2, 3))}, images, chunk)["sum"]
     np.testing.assert_array_equal(sums, np.asarray(images).sum(axis=(1, 2, 3)))
+
+
+def test_stages_stand_from_input_to_output():
+    taps = ["block10", "block2", "embedding", "stem", "block1"]
+    assert sorted(taps, key=collapse._depth) == ["stem", "block1", "block2", "block10", "embedding"]

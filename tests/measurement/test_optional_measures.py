@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 OPTIONS = MeasureSpec(
     chunk=4, complexity_probes=0, target_classes=2, flatness_samples=6, hessian_probes=4, sam_radius=0.1,
     first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, directional=True, ranks=True, fine_classes=3,
+    separation=True,
 )  # fmt: skip
 PREFIXES = ("estimate/", "fine/")
 NAMES = {
@@ -34,6 +35,7 @@ NAMES = {
         )
     ),
     *("layer/dense1/effective_rank", "layer/embedding/effective_rank"),
+    *("layer/dense1/nc1", "layer/embedding/nc1", "train/separation_slope", "train/separation_r_squared"),
     *(f"{split}/directional_cdnv" for split in ("train", "test", "target")),
     *("train/classifier_certificate", "test/classifier_certificate"),
 }
@@ -71,9 +73,10 @@ def test_what_is_off_is_not_there_and_what_is_on_is_finite(row, small_spec, smal
     off = jax.eval_shape(functools.partial(measure, small_spec, MeasureSpec(target_classes=2)), state, small_inputs)
     optional = row.keys() - off.keys()
     assert {name for name in optional if not name.startswith(PREFIXES)} == NAMES
-    # An embedding of 5 dimensions has no eigenvalues 5 to 50 to put a line through.
+    # An embedding of 5 dimensions has no eigenvalues 5 to 50 to put a line through, and two stages have no law.
     assert {name for name in optional if not np.isfinite(row[name])} == {
-        f"{split}/spectrum_slope" for split in ("train", "test", "target")
+        *(f"{split}/spectrum_slope" for split in ("train", "test", "target")),
+        *("train/separation_slope", "train/separation_r_squared"),
     }
 
 
@@ -96,6 +99,14 @@ def test_ranks_are_those_of_the_embedding_and_the_layers(row, small_spec, inputs
     kernel, _ = models.classifier_weights(state.variables)
     np.testing.assert_allclose(row["train/nc0"], metrics.nc0(kernel), rtol=1e-5)
     assert row["train/effective_rank"] == row["layer/embedding/effective_rank"]
+
+
+def test_collapse_after_each_stage_is_that_of_its_activations(row, small_spec, inputs, state):
+    outputs = measurement.outputs_of(small_spec, state, inputs, inputs.train_images)
+    for tap in ("dense1", "embedding"):
+        stats = metrics.class_stats(outputs[tap], inputs.train_labels, 3)
+        np.testing.assert_allclose(row[f"layer/{tap}/nc1"], metrics.nc1(stats), rtol=1e-3, err_msg=tap)
+    assert row["layer/embedding/nc1"] == row["train/nc1"]
 
 
 def test_the_directional_bound_is_that_of_the_jacobians(row, small_spec, inputs, state, jacobians):

@@ -74,6 +74,7 @@ CALLS = {
     "class_table": lambda: metrics.class_table(H, Y, 3, min_count=2),
     "rows_of_frequent_classes": lambda: metrics.rows_of_frequent_classes(Y, 3, 2),
     "minority_collapse": lambda: metrics.minority_collapse(W, np.arange(3) > 0),
+    "separation_law": lambda: metrics.separation_law(jnp.abs(H[0])),
     "dropped_rows": lambda: metrics.dropped_rows(Y, 3),
     "few_shot_certificate": lambda: metrics.few_shot_certificate(H, Y, 3, shots=5),
     "first_layer_inequality": lambda: metrics.first_layer_inequality(lambda k, x: jnp.tanh(x @ k), W, H),
