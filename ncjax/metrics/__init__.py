@@ -44,7 +44,13 @@ from ncjax.metrics.geometric_collapse import (
     poincare_lower_bound,
 )
 from ncjax.metrics.geometry import class_separation, linear_cka, nc0, nc5, neco
-from ncjax.metrics.gradient_outer_product import TopDirections, gradient_outer_products, top_input_directions
+from ncjax.metrics.gradient_outer_product import (
+    TopDirections,
+    gradient_outer_product,
+    gradient_outer_products,
+    neural_feature_correlation,
+    top_input_directions,
+)
 from ncjax.metrics.mse_decomposition import MSEDecomposition, mse_decomposition
 from ncjax.metrics.nearest_mean import classify, held_out_report, nc4, ncc_error, nearest_class_mean
 from ncjax.metrics.penalty import complexity_penalty
@@ -127,6 +133,7 @@ __all__ = [
     "geometric_collapse_tight",
     "geometric_complexity",
     "geometric_complexity_by_layer",
+    "gradient_outer_product",
     "gradient_outer_products",
     "held_out_report",
     "hessian_eigenvalues",
@@ -150,6 +157,7 @@ __all__ = [
     "nearest_class_mean",
     "nearest_mean_bound",
     "neco",
+    "neural_feature_correlation",
     "norm_moments",
     "one_versus_rest",
     "participation_ratio",

@@ -75,6 +75,8 @@ CALLS = {
     "rows_of_frequent_classes": lambda: metrics.rows_of_frequent_classes(Y, 3, 2),
     "minority_collapse": lambda: metrics.minority_collapse(W, np.arange(3) > 0),
     "separation_law": lambda: metrics.separation_law(jnp.abs(H[0])),
+    "gradient_outer_product": lambda: metrics.gradient_outer_product(lambda x: x @ W, H),
+    "neural_feature_correlation": lambda: metrics.neural_feature_correlation(np.eye(4, dtype=np.float32), W),
     "dropped_rows": lambda: metrics.dropped_rows(Y, 3),
     "few_shot_certificate": lambda: metrics.few_shot_certificate(H, Y, 3, shots=5),
     "first_layer_inequality": lambda: metrics.first_layer_inequality(lambda k, x: jnp.tanh(x @ k), W, H),
