@@ -87,7 +87,7 @@ def class_table(features: NDArray, labels: NDArray) -> dict[str, NDArray]:
     named = squared_distances_to_means(m, features).argmin(axis=1)
     own = np.searchsorted(m.classes, labels)
     return {
-        "count": m.counts,
+        "samples": m.counts,
         "norm": np.linalg.norm(m.centred, axis=1),
         "variance": m.variances,
         "nearest": m.classes[distances.argmin(axis=1)],

@@ -22,7 +22,7 @@ class ClassTable(NamedTuple):
     """One number a class; not numbers, and -1 for `nearest`, where a class takes no part.
 
     Attributes:
-        count: [C] samples, 0 where the class takes no part.
+        samples: [C] their number, 0 where the class takes no part.
         norm: [C] |m_c - m_G|, in feature units.
         variance: [C] tr S_c, mean of |h - m_c|^2 over the class, in squared feature units.
         nearest: [C] class with the nearest mean.
@@ -30,7 +30,7 @@ class ClassTable(NamedTuple):
         error: [C] share of the class's samples that are nearer to another class's mean than to their own.
     """
 
-    count: Int[Array, " C"]
+    samples: Int[Array, " C"]
     norm: Float[Array, " C"]
     variance: Float[Array, " C"]
     nearest: Int[Array, " C"]
@@ -66,7 +66,7 @@ def class_table(
         >>> table = class_table(features, labels, num_classes=3)
         >>> table.nearest.tolist(), table.distance.tolist(), table.variance.tolist()
         ([1, 2, 1], [4.0, 0.0, 0.0], [1.0, 0.0, 0.0])
-        >>> class_table(features, labels, num_classes=3, min_count=2).count.tolist()
+        >>> class_table(features, labels, num_classes=3, min_count=2).samples.tolist()
         [2, 0, 0]
     """
     keep = rows_of_frequent_classes(labels, num_classes, min_count, mask)

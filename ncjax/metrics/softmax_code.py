@@ -1,7 +1,7 @@
 """More classes than dimensions: how far the direction of each class is from the convex hull of the others."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
@@ -107,7 +107,7 @@ def _distances(
     there: Bool[Array, " C"],
     step: Float[Array, ""],
     steps: int,
-    tolerance: Array | float,
+    tolerance: ArrayLike | float,
     own: Array,
 ) -> tuple[Float[Array, " rows"], Float[Array, " rows"]]:
     """Bounds on the distances of some classes, all at once."""
@@ -124,7 +124,7 @@ def _distances(
         gap = (jnp.sum(rest * targets, axis=1) - beyond) / jnp.maximum(length, tiny)
         return length, jnp.clip(gap, 0, length)
 
-    def advance(state: tuple[Array, ...]) -> tuple[Array, ...]:
+    def advance(state: Any) -> Any:
         count, weights, ahead, momentum, threshold, upper, lower = state
         slope = highest_matmul(highest_matmul(ahead, units) - targets, units.T)
         moved, threshold = _onto_simplex(jnp.where(allowed, ahead - step * slope, -jnp.inf), threshold)
@@ -136,7 +136,7 @@ def _distances(
         found, bound = bounds(moved)
         return count + 1, moved, ahead, after, threshold, jnp.minimum(upper, found), jnp.maximum(lower, bound)
 
-    def unfinished(state: tuple[Array, ...]) -> Array:
+    def unfinished(state: Any) -> Array:
         upper, lower = state[-2:]
         return (state[0] < steps) & jnp.any(there[own] & (upper - lower > tolerance * upper))
 

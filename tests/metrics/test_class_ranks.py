@@ -110,4 +110,4 @@ def test_what_makes_no_sense_is_not_a_number_or_named(unchecked):
     with pytest.raises(ValueError, match="features must have 2 axes, got shape"):
         metrics.class_ranks(features[:, 0], labels, num_classes=5)
     with pytest.raises(ValueError, match=r"largest must be a whole number, got 2\.5"):
-        metrics.class_ranks(features, labels, num_classes=5, largest=2.5)
+        metrics.class_ranks(features, labels, num_classes=5, largest=2.5)  # type: ignore[arg-type]

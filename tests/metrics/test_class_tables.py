@@ -29,7 +29,7 @@ def test_the_table_is_its_definition(shape, std, offset, scale):
     for name, values in expected.items():
         np.testing.assert_allclose(np.asarray(getattr(found, name))[classes], values, rtol=1e-5, err_msg=name)
     absent = np.setdiff1d(np.arange(shape[0] + 1), classes)
-    assert (np.asarray(found.count)[absent] == 0).all()
+    assert (np.asarray(found.samples)[absent] == 0).all()
     assert (np.asarray(found.nearest)[absent] == -1).all()
     for name in ("norm", "variance", "distance", "error"):
         assert np.isnan(np.asarray(getattr(found, name))[absent]).all()
@@ -39,7 +39,7 @@ def test_means_over_classes_are_the_measures_of_all():
     features, labels = sample(SHAPES[1])
     table = metrics.class_table(features, labels, 40)
     stats = metrics.class_stats(features, labels, 40)
-    share = np.asarray(table.count) / len(labels)
+    share = np.asarray(table.samples) / len(labels)
     assert np.sum(share * table.error) == pytest.approx(float(metrics.ncc_error(stats, features, labels)), rel=1e-6)
     ratio = np.sum(share * table.variance) / np.mean(np.asarray(table.norm) ** 2)
     assert ratio == pytest.approx(float(metrics.variance_ratio(stats)), rel=1e-5)
@@ -120,7 +120,7 @@ def test_what_makes_no_sense_is_not_a_number_or_named(unchecked):
     spoiled = metrics.class_table(np.full((4, 2), np.nan, np.float32), np.arange(4) % 2, 2)
     assert np.isnan(spoiled.error).all()
     with pytest.raises(ValueError, match='weighting must be "equal" or "shares", got \'samples\''):
-        metrics.variance_ratio(metrics.class_stats(kernel, np.arange(3), 3), weighting="samples")
+        metrics.variance_ratio(metrics.class_stats(kernel, np.arange(3), 3), weighting="samples")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("shape", [(5, 20, 30), (40, 12, 9)])

@@ -100,7 +100,7 @@ def test_what_makes_no_sense_is_not_a_number_or_named(unchecked):
         assert np.isnan(moments).all()
     stats, _ = sample(SHAPES[0])
     with pytest.raises(ValueError, match="energy must be one of log, inverse, distance, cosine, got 'square'"):
-        metrics.uniformity_moments(stats, energy="square")
+        metrics.uniformity_moments(stats, energy="square")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"kernel must have shape \(d, C\) = \(20, 7\), got \(7, 20\): transpose it"):
         metrics.duality_moments(stats, np.ones((7, 20), np.float32))
     # A column of zero has no direction.

@@ -79,3 +79,4 @@ def _draw(panel: Axes, image: Float[np.ndarray, "h w ..."], name: str) -> None:
     panel.grid(visible=False)
     panel.set_xticks([])
     panel.set_yticks([])
+    panel.spines[:].set_visible(False)

@@ -1,5 +1,7 @@
 """The directions as they are drawn."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,8 +13,11 @@ RNG = np.random.default_rng(0)
 
 
 def directions(count, *shape):
-    vectors = RNG.normal(size=(count, *shape))
-    return TopDirections(np.geomspace(1, 0.1, count), vectors, np.full(count, 1e-3))
+    return top_of(np.geomspace(1, 0.1, count), RNG.normal(size=(count, *shape)), np.full(count, 1e-3))
+
+
+def top_of(*parts: Any) -> TopDirections:
+    return TopDirections(*parts)
 
 
 def images_of(figure):
@@ -40,14 +45,14 @@ def test_colours_stand_about_grey():
 
 
 def test_titles_say_value_share_and_doubt():
-    top = TopDirections(np.array([2.0, 0.5, np.nan]), np.ones((3, 2, 2)), np.array([0.01, 0.2, np.nan]))
+    top = top_of(np.array([2.0, 0.5, np.nan]), np.ones((3, 2, 2)), np.array([0.01, 0.2, np.nan]))
     titles = [axes.get_title() for axes in draw_directions(top, complexity=4.0).axes]
     assert titles == ["1: 2 (50%)", "2: 0.5 (12%) ± 0.2"]
     assert draw_directions(top).axes[0].get_title() == "1: 2"
 
 
 def test_a_direction_of_zero_is_blank():
-    top = TopDirections(np.zeros(1), np.zeros((1, 3, 3)), np.zeros(1))
+    top = top_of(np.zeros(1), np.zeros((1, 3, 3)), np.zeros(1))
     assert (images_of(draw_directions(top))[0].get_array() == 0).all()
 
 
@@ -55,7 +60,7 @@ def test_what_is_no_image_is_named():
     with pytest.raises(ValueError, match=r"top: got directions of shape \(2, 9\), expected \(k, h, w\)"):
         draw_directions(directions(2, 9))
     with pytest.raises(ValueError, match="top: no value is a number"):
-        draw_directions(TopDirections(np.full(2, np.nan), np.ones((2, 3, 3)), np.zeros(2)))
+        draw_directions(top_of(np.full(2, np.nan), np.ones((2, 3, 3)), np.zeros(2)))
 
 
 def test_equal_figures_give_equal_files(tmp_path):
