@@ -30,15 +30,15 @@ TITLES = {
 GROUPS = {
     "metrics": {
         "Reports": "report train_test caveats",
-        "Statistics of classes": "class_stats class_means class_table arrays",
+        "Statistics of classes": "class_stats class_means class_tables class_ranks arrays",
         "Collapse of the features": "collapse directional mse_decomposition geometry",
-        "Simplex and classifier": "simplex nearest_mean",
+        "Simplex and classifier": "simplex nearest_mean principal_angles softmax_code uniformity",
         "Geometric complexity": (
             "complexity estimate directional_complexity gradient_outer_product penalty row_independence first_layer"
         ),
         "Geometric collapse and Poincaré constants": "geometric_collapse poincare",
         "Certificates": "certificate",
-        "Ranks and spectra": "spectra subspaces",
+        "Ranks and spectra": "spectra separation_law",
         "Flatness of the loss": "flatness",
         "Intervals": "bootstrap",
     },
@@ -77,7 +77,7 @@ GROUPS = {
         "Runs, and where they are compared": "runs when",
     },
     "report": {"Reports and their sources": "report page comparison sources", "Tables": "terminal run_table"}
-    | {"Figures": "style", "Pages of results": "results_pages"},
+    | {"Figures": "style directions", "Pages of results": "results_pages"},
 }
 _LAST = "Constants and types"
 

@@ -5,8 +5,9 @@ from ncjax.metrics.bootstrap import Interval, IntervalKind, bootstrap, bootstrap
 from ncjax.metrics.caveats import caveats
 from ncjax.metrics.certificate import Certificate, classifier_certificate, few_shot_certificate
 from ncjax.metrics.class_means import collapsed_to_a_point, squared_distances
+from ncjax.metrics.class_ranks import ClassRanks, class_ranks, lidar
 from ncjax.metrics.class_stats import ClassStats, all_reduce, class_stats
-from ncjax.metrics.class_table import class_ranks, class_table, frequent
+from ncjax.metrics.class_tables import ClassTable, class_table, minority_collapse, rows_of_frequent_classes
 from ncjax.metrics.collapse import (
     between_variance,
     cdnv,
@@ -43,13 +44,21 @@ from ncjax.metrics.geometric_collapse import (
     poincare_lower_bound,
 )
 from ncjax.metrics.geometry import class_separation, linear_cka, nc0, nc5, neco
-from ncjax.metrics.gradient_outer_product import TopDirections, gradient_outer_products, top_input_directions
+from ncjax.metrics.gradient_outer_product import (
+    TopDirections,
+    gradient_outer_product,
+    gradient_outer_products,
+    neural_feature_correlation,
+    top_input_directions,
+)
 from ncjax.metrics.mse_decomposition import MSEDecomposition, mse_decomposition
 from ncjax.metrics.nearest_mean import classify, held_out_report, nc4, ncc_error, nearest_class_mean
 from ncjax.metrics.penalty import complexity_penalty
 from ncjax.metrics.poincare import class_poincare_constants, poincare_constant
+from ncjax.metrics.principal_angles import principal_angles, weight_angles
 from ncjax.metrics.report import collapse_report, collapse_report_by_layer
 from ncjax.metrics.row_independence import check_row_independence
+from ncjax.metrics.separation_law import SeparationLaw, separation_law
 from ncjax.metrics.simplex import (
     hyperspherical_uniformity,
     nc2_equiangularity,
@@ -58,6 +67,7 @@ from ncjax.metrics.simplex import (
     nc2_maxangle,
     nc3,
 )
+from ncjax.metrics.softmax_code import OneVersusRest, one_versus_rest
 from ncjax.metrics.spectra import (
     effective_rank,
     participation_ratio,
@@ -67,19 +77,24 @@ from ncjax.metrics.spectra import (
     stable_rank,
     top_variance,
 )
-from ncjax.metrics.subspaces import lidar, principal_cosines
 from ncjax.metrics.train_test import train_test_report
+from ncjax.metrics.uniformity import Moments, duality_moments, norm_moments, uniformity_moments
 
 __all__ = [
     "Certificate",
     "Chain",
+    "ClassRanks",
     "ClassStats",
+    "ClassTable",
     "Eigenvalues",
     "Estimate",
     "FirstLayerInequality",
     "Interval",
     "IntervalKind",
     "MSEDecomposition",
+    "Moments",
+    "OneVersusRest",
+    "SeparationLaw",
     "TopDirections",
     "TraceEstimate",
     "all_reduce",
@@ -110,14 +125,15 @@ __all__ = [
     "directional_geometric_collapse",
     "directional_sums",
     "dropped_rows",
+    "duality_moments",
     "effective_rank",
     "few_shot_certificate",
     "first_layer_inequality",
-    "frequent",
     "geometric_collapse_pooled",
     "geometric_collapse_tight",
     "geometric_complexity",
     "geometric_complexity_by_layer",
+    "gradient_outer_product",
     "gradient_outer_products",
     "held_out_report",
     "hessian_eigenvalues",
@@ -126,6 +142,7 @@ __all__ = [
     "lidar",
     "linear_cka",
     "loss_gradient_norm",
+    "minority_collapse",
     "mse_decomposition",
     "nc0",
     "nc1",
@@ -140,13 +157,18 @@ __all__ = [
     "nearest_class_mean",
     "nearest_mean_bound",
     "neco",
+    "neural_feature_correlation",
+    "norm_moments",
+    "one_versus_rest",
     "participation_ratio",
     "poincare_constant",
     "poincare_lower_bound",
-    "principal_cosines",
+    "principal_angles",
     "rank_report",
     "resample_within_classes",
+    "rows_of_frequent_classes",
     "sam_sharpness",
+    "separation_law",
     "singular_values",
     "spectrum_between",
     "spectrum_slope",
@@ -156,6 +178,8 @@ __all__ = [
     "top_input_directions",
     "top_variance",
     "train_test_report",
+    "uniformity_moments",
     "variance_ratio",
     "vci",
+    "weight_angles",
 ]

@@ -5,7 +5,7 @@ All lengths are in the unit of the statistics, `2**stats.exponent`, so that no s
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +13,14 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from ncjax.metrics.class_stats import ClassStats
-from ncjax.metrics.compensated import accurate_matmul, divide, sum_rows, two_sum
+from ncjax.metrics.compensated import accurate_matmul, divide, sum_rows, two_product, two_sum
 from ncjax.metrics.pairs import ONE_BLOCK, block_squares, pair_moments
 
 # Singular values of means that lack a direction, in units of eps times the largest one: what rounding leaves of zero.
 _NO_DIRECTION = 2
+
+# How classes weigh in the between-class covariance: all the same, or as their samples.
+Weighting = Literal["equal", "shares"]
 
 highest_matmul = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
@@ -146,17 +149,56 @@ def centred_means(stats: ClassStats) -> tuple[Float[Array, "C d"], Float[Array, 
     return jnp.where(there, high, 0), jnp.where(there, low, 0)
 
 
-@jax.jit
-def between_trace(stats: ClassStats) -> Float[Array, ""]:
+@partial(jax.jit, static_argnames="weighting")
+def weighted_means(
+    stats: ClassStats, weighting: Weighting = "equal"
+) -> tuple[Float[Array, "C d"], Float[Array, "C d"]]:
+    """Rows of the between-class covariance: it is the mean over the classes present of their outer products.
+
+    Args:
+        stats: Statistics by class.
+        weighting: "equal" for `centred_means`; "shares" for the means less that of all samples, n_c of n samples
+            weighing sqrt(C n_c/n).
+
+    Returns:
+        Two [C, d] arrays whose sum is the rows, in the unit of the statistics.
+
+    Raises:
+        ValueError: There is no such weighting.
+
+    Examples:
+        >>> stats = ClassStats.from_batch(jnp.array([[0.0], [0.0], [0.0], [4.0]]), jnp.array([0, 0, 0, 1]), 2)
+        >>> high, low = weighted_means(stats, "shares")
+        >>> f"{float(jnp.mean((high + low) ** 2)):.4f}"
+        '3.0000'
+    """
+    if weighting == "equal":
+        return centred_means(stats)
+    if weighting != "shares":
+        raise ValueError(f'weighting must be "equal" or "shares", got {weighting!r}')
+    counts = jnp.broadcast_to(stats.counts.astype(stats.means.dtype)[:, None], stats.means.shape)
+    product, lost = two_product(jnp.where(counts > 0, stats.means, 0), counts)
+    total = sum_rows(product, lost + jnp.where(counts > 0, stats.means_low, 0) * counts)
+    centre, centre_low = divide(*total, num_samples(stats))
+    high, error = two_sum(stats.means, jnp.broadcast_to(-centre, stats.means.shape))
+    root = jnp.sqrt(counts * (num_present(stats) / num_samples(stats)))
+    product, lost = two_product(high, root)
+    high, low = two_sum(product, lost + (error + (stats.means_low - centre_low[None, :])) * root)
+    return jnp.where(counts > 0, high, 0), jnp.where(counts > 0, low, 0)
+
+
+@partial(jax.jit, static_argnames="weighting")
+def between_trace(stats: ClassStats, weighting: Weighting = "equal") -> Float[Array, ""]:
     """Mean over classes of |m_c - m_G|^2 in the unit of the statistics. O(C d).
 
     Args:
         stats: Statistics by class.
+        weighting: How classes weigh, as for `weighted_means`.
 
     Returns:
         A scalar, the trace of the between-class covariance.
     """
-    high, low = centred_means(stats)
+    high, low = weighted_means(stats, weighting)
     return mean_over_classes(stats, jnp.sum((high + low) ** 2, axis=-1))
 
 
@@ -284,8 +326,8 @@ def pairwise_squares(high: Float[Array, "C d"], low: Float[Array, "C d"]) -> Flo
     return lax.map(broadcast_row, (high, low), batch_size=max(1, min(classes, 2**22 // (classes * dim))))
 
 
-@jax.jit
-def mean_basis(stats: ClassStats) -> MeanBasis:
+@partial(jax.jit, static_argnames="weighting")
+def mean_basis(stats: ClassStats, weighting: Weighting = "equal") -> MeanBasis:
     """Basis in which the between-class covariance is diagonal and inverted without loss.
 
     A singular value decomposition in single precision knows the small directions only to eps * s_max / s_min; a Gram
@@ -298,6 +340,7 @@ def mean_basis(stats: ClassStats) -> MeanBasis:
 
     Args:
         stats: Statistics by class.
+        weighting: How classes weigh, as for `weighted_means`.
 
     Returns:
         The basis.
@@ -308,7 +351,7 @@ def mean_basis(stats: ClassStats) -> MeanBasis:
         >>> basis.kept.tolist(), f"{float(basis.scale[0]):.4f}"
         ([True, False], '2.1213')
     """
-    high, low = centred_means(stats)
+    high, low = weighted_means(stats, weighting)
     left, singular, _ = jnp.linalg.svd(lax.stop_gradient(high), full_matrices=False)
     possible = jnp.arange(singular.shape[0]) < max_rank(stats)
     cutoff = 2 * max(high.shape) ** 0.5 * jnp.finfo(high.dtype).eps

@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ncjax.metrics.class_means import (
+    Weighting,
     between_only,
     between_trace,
     centred_means,
@@ -31,8 +32,8 @@ from ncjax.metrics.powers_of_two import exponent_of, power_of_two, scaled
 _REFINEMENTS = 6
 
 
-@compiled()
-def nc1(stats: ClassStats) -> Float[Array, ""]:
+@compiled("weighting")
+def nc1(stats: ClassStats, weighting: Weighting = "equal") -> Float[Array, ""]:
     """Within-class covariance measured in the between-class one, tr(S_W S_B^+) / C.
 
     S_B has rank C - 1 at most; its pseudo-inverse is taken on that many directions, by an accurate projection that
@@ -44,6 +45,9 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
 
     Args:
         stats: Statistics with a scatter matrix.
+        weighting: How classes weigh in S_B: "equal", or "shares" for (1/n) sum_c n_c (m_c - m)(m_c - m)^T, m the mean
+            of all samples. With shares C times the result is the separation fuzziness of He and Su, PNAS 2023,
+            https://arxiv.org/abs/2210.17020
 
     Returns:
         A scalar without unit, right to 1e-3 of itself and mostly to 1e-6; zero at full collapse and where it cannot be
@@ -51,7 +55,7 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
         means coincide.
 
     Raises:
-        ValueError: The statistics were built without a scatter matrix.
+        ValueError: The statistics were built without a scatter matrix, or there is no such weighting.
 
     Source: Papyan, Han, Donoho, "Prevalence of neural collapse during the terminal phase of deep learning training",
     PNAS 2020, https://arxiv.org/abs/2008.08186
@@ -66,12 +70,12 @@ def nc1(stats: ClassStats) -> Float[Array, ""]:
     # of features that are hardly ever active come out of the rounding.
     even = _of_even_features(stats)
     spanned = jnp.sum(mean_basis(even).kept) == jnp.sum(jnp.diag(within_covariance(even)) > 0)
-    return between_only(stats, jnp.where(spanned, _nc1(even), _nc1(stats)))
+    return between_only(stats, jnp.where(spanned, _nc1(even, weighting), _nc1(stats, weighting)))
 
 
-def _nc1(stats: ClassStats) -> Float[Array, ""]:
+def _nc1(stats: ClassStats, weighting: Weighting) -> Float[Array, ""]:
     covariance = within_covariance(stats)
-    basis = mean_basis(stats)
+    basis = mean_basis(stats, weighting)
     products = highest_matmul(basis.dual, covariance)
     forms = jnp.sum(products * basis.dual, axis=-1)
     # The C of the definition and the C of the pseudo-inverse cancel.
@@ -81,12 +85,14 @@ def _nc1(stats: ClassStats) -> Float[Array, ""]:
     return resolved(basis, jnp.sum(forms * weights), jnp.sum(errors * weights))
 
 
-@compiled()
-def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
+@compiled("weighting")
+def variance_ratio(stats: ClassStats, weighting: Weighting = "equal") -> Float[Array, ""]:
     """Variance within classes over variance between them, tr S_W / tr S_B. O(C d).
 
     Args:
         stats: Statistics, with or without a scatter matrix.
+        weighting: How classes weigh in S_B: "equal", or "shares" for sum_c (n_c/n) |m_c - m|^2, m the mean of all
+            samples.
 
     Returns:
         A scalar without unit; not a number with fewer than two classes, or where all class
@@ -101,15 +107,16 @@ def variance_ratio(stats: ClassStats) -> Float[Array, ""]:
         >>> f"{float(variance_ratio(class_stats(features, labels, num_classes=2))):.4f}"
         '0.2500'
     """
-    return between_only(stats, jnp.sum(stats.within) / num_samples(stats) / between_trace(stats))
+    return between_only(stats, jnp.sum(stats.within) / num_samples(stats) / between_trace(stats, weighting))
 
 
-@compiled()
-def between_variance(stats: ClassStats) -> Float[Array, ""]:
+@compiled("weighting")
+def between_variance(stats: ClassStats, weighting: Weighting = "equal") -> Float[Array, ""]:
     """Mean over classes of |m_c - m_G|^2, the trace of the between-class covariance. O(C d).
 
     Args:
         stats: Statistics, with or without a scatter matrix.
+        weighting: "equal", or "shares" for sum_c (n_c/n) |m_c - m|^2, m the mean of all samples.
 
     Returns:
         A scalar in squared feature units.
@@ -119,7 +126,7 @@ def between_variance(stats: ClassStats) -> Float[Array, ""]:
         >>> float(between_variance(class_stats(jnp.array([[2.0], [-2.0]]), jnp.array([0, 1]), num_classes=2)))
         4.0
     """
-    return _in_feature_units(stats, between_trace(stats))
+    return _in_feature_units(stats, between_trace(stats, weighting))
 
 
 @compiled()

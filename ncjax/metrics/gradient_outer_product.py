@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ncjax.metrics.arrays import ArrayLike, as_array, as_count, as_images
-from ncjax.metrics.compiled import compiled_by_content
+from ncjax.metrics.arrays import ArrayLike, as_array, as_count, as_float, as_images, single_or_better
+from ncjax.metrics.class_means import highest_matmul
+from ncjax.metrics.compiled import compiled, compiled_by_content
 from ncjax.metrics.jacobian import Embedding, check_embedding, flat_rows, varying_like
 from ncjax.metrics.lanczos import largest_eigenpairs
 
@@ -119,6 +120,98 @@ def top_input_directions(
 
     with jax.default_matmul_precision("highest"):
         return compiled_by_content(run, images, key)
+
+
+def gradient_outer_product(embed: Embedding, images: Float[ArrayLike, "n ..."]) -> Float[Array, "D D"]:
+    """The average gradient outer product E[J^T J] as a matrix. One VJP an image and an output, and O(n d D^2).
+
+    For few input entries, as at a layer inside a network: there `images` are the activations that go into the layer,
+    and `embed` is the rest of the network, from them to its outputs. `gradient_outer_products` needs no matrix.
+
+    Args:
+        embed: Function from [n, *shape] to [n, d] whose rows do not depend on each other.
+        images: [n, *shape] floats over which the mean is taken.
+
+    Returns:
+        [D, D] matrix, D the entries of a row, in squared outputs a squared input. Its trace is the geometric
+        complexity.
+
+    Raises:
+        ValueError: A shape does not fit.
+
+    Source: Radhakrishnan, Beaglehole, Pandit, Belkin, "Mechanism for feature learning in neural networks and
+    backpropagation-free machine learning models", Science 2024, https://arxiv.org/abs/2212.13881
+
+    Examples:
+        >>> first, second = jnp.array([[1.0, 0.0], [0.0, 3.0]]), jnp.array([[2.0], [1.0]])
+        >>> hidden = jax.nn.relu(jnp.ones((4, 2)) @ first)
+        >>> gradient_outer_product(lambda h: h @ second, hidden).tolist()
+        [[4.0, 2.0], [2.0, 1.0]]
+    """
+    images = as_images(images)
+    outputs = check_embedding(embed, images)
+    size = prod(images.shape[1:])
+
+    def run(images: Array) -> Array:
+        function = flat_rows(embed)
+
+        def add(total: Array, block: tuple[Array, Array]) -> tuple[Array, None]:
+            part, counted = block
+            values, pull = jax.vjp(function, part)
+
+            def add_output(total: Array, number: Array) -> tuple[Array, None]:
+                line = jnp.where(counted[:, None], jax.nn.one_hot(number, outputs, dtype=values.dtype)[None, :], 0)
+                rows = pull(varying_like(line, values))[0].reshape(len(part), size).astype(total.dtype)
+                return total + jnp.matmul(rows.T, rows), None
+
+            return lax.scan(add_output, total, jnp.arange(outputs))[0], None
+
+        start = varying_like(jnp.zeros((size, size), single_or_better(images.dtype)), images)
+        return lax.scan(add, start, in_blocks(images, _BLOCK))[0] / images.shape[0]
+
+    with jax.default_matmul_precision("highest"):
+        return compiled_by_content(run, images)
+
+
+@compiled("centred")
+def neural_feature_correlation(
+    product: Float[ArrayLike, "D D"], kernel: Float[ArrayLike, "D m"], centred: bool = False
+) -> Float[Array, ""]:
+    """Correlation of a layer's average gradient outer product with W W^T, W its kernel. O(D^2 m).
+
+    The neural feature ansatz says that training makes the two proportional: then this is 1. Of a last layer that is
+    linear it is 1 always, as the two are the same there.
+
+    Args:
+        product: [D, D] `gradient_outer_product` of the rest of the network at the activations that go into the layer.
+        kernel: [D, m] kernel of the layer, as in a Dense layer; W^T W in the paper, whose weights are [m, D].
+        centred: Whether to take the mean over entries off both matrices: Pearson's correlation of their entries, as in
+            the first paper. Without it is the cosine <A, B>/(|A| |B|), as in the second.
+
+    Returns:
+        From 0 to 1, with `centred` from -1; not a number where a matrix is zero.
+
+    Raises:
+        ValueError: The shapes do not fit.
+
+    Source: Radhakrishnan, Beaglehole, Pandit, Belkin, Science 2024, https://arxiv.org/abs/2212.13881; Beaglehole,
+    Mitliagkas, Agarwala, 2024, https://arxiv.org/abs/2402.05271
+
+    Examples:
+        >>> kernel = jnp.array([[2.0], [1.0]])
+        >>> f"{float(neural_feature_correlation(3 * kernel @ kernel.T, kernel)):.4f}"
+        '1.0000'
+    """
+    gradients, weights = as_float("product", product, ndim=2), as_float("kernel", kernel, ndim=2)
+    if gradients.shape != (weights.shape[0],) * 2:
+        raise ValueError(f"product must be square with the {weights.shape[0]} rows of kernel, got {gradients.shape}")
+    weights = weights / jnp.max(jnp.abs(weights))
+    pair = [gradients / jnp.max(jnp.abs(gradients)), highest_matmul(weights, weights.T)]
+    if centred:
+        pair = [matrix - jnp.mean(matrix) for matrix in pair]
+    units = [matrix / jnp.linalg.norm(matrix) for matrix in pair]
+    # Half a squared distance is 1 - cos, and keeps its digits where that is small.
+    return 1 - jnp.sum((units[0] - units[1]) ** 2) / 2
 
 
 def in_blocks(images: Array, most: int) -> tuple[Array, Array]:

@@ -177,8 +177,8 @@ def nc3(stats: ClassStats, kernel: Float[ArrayLike, "d C"]) -> Float[Array, ""]:
         >>> f"{float(nc3(stats, jnp.array([[-3.0, 3.0]]))):.4f}"
         '4.0000'
     """
-    columns, _ = _vectors(stats, kernel)
-    means, low = _vectors(stats)
+    columns, _ = class_vectors(stats, kernel)
+    means, low = class_vectors(stats)
     length = jnp.linalg.norm(means)
     along = jnp.sum(columns * means) / length**2
     product, lost = two_product(jnp.broadcast_to(along, means.shape), means)
@@ -220,7 +220,7 @@ def hyperspherical_uniformity(
     """
     if energy not in ("log", "inverse"):
         raise ValueError(f'energy must be "log" or "inverse", got {energy!r}')
-    high, low = _vectors(stats, kernel)
+    high, low = class_vectors(stats, kernel)
     lengths = _root(jnp.sum(high**2, axis=-1, keepdims=True))
     unit = (high + low) / jnp.where(lengths > 0, lengths, 1)
     # By differences: of close directions 2 - 2 cos keeps few digits.
@@ -232,8 +232,21 @@ def hyperspherical_uniformity(
 
 
 @jax.jit
-def _vectors(stats: ClassStats, kernel: ArrayLike | None = None) -> tuple[Float[Array, "C d"], Float[Array, "C d"]]:
-    """Centred class means or the classifier's columns as rows, zero for absent classes: a pair of unit scale."""
+def class_vectors(
+    stats: ClassStats, kernel: ArrayLike | None = None
+) -> tuple[Float[Array, "C d"], Float[Array, "C d"]]:
+    """Centred class means or the classifier's columns as rows, zero for absent classes: a pair of unit scale.
+
+    Args:
+        stats: Statistics by class.
+        kernel: [d, C] kernel of the classifier, or None for the centred means.
+
+    Returns:
+        High-order and low-order part; not numbers where all class means coincide.
+
+    Raises:
+        ValueError: The kernel does not fit the statistics.
+    """
     if kernel is None:
         high, low = (between_only(stats, part) for part in centred_means(stats))
     else:
@@ -246,12 +259,12 @@ def _vectors(stats: ClassStats, kernel: ArrayLike | None = None) -> tuple[Float[
 
 @jax.jit
 def _gram(stats: ClassStats, kernel: ArrayLike | None) -> tuple[Float[Array, "C C"], Float[Array, "C C"]]:
-    return gram(*_vectors(stats, kernel))
+    return gram(*class_vectors(stats, kernel))
 
 
 def _squared_lengths(stats: ClassStats, kernel: ArrayLike | None) -> tuple[Float[Array, " C"], Float[Array, " C"]]:
     if stats.num_classes > ONE_BLOCK:
-        return row_squares(*_vectors(stats, kernel))
+        return row_squares(*class_vectors(stats, kernel))
     # Of few classes the Gram matrix costs little, and a report needs it for other measures too.
     high, low = _gram(stats, kernel)
     return jnp.diag(high), jnp.diag(low)
@@ -303,7 +316,7 @@ def _excess_moments(
     stats: ClassStats, kernel: ArrayLike | None, absolute: bool = False
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Mean and variance over pairs of `_excess_cosines`, or of their absolute values, of many classes."""
-    high, low = _vectors(stats, kernel)
+    high, low = class_vectors(stats, kernel)
     largest, inverse = _largest_and_inverse(*row_squares(high, low))
     count = num_present(stats)
 
@@ -317,7 +330,7 @@ def _excess_moments(
 @jax.jit
 def _etf_of_many(stats: ClassStats, kernel: ArrayLike | None) -> Float[Array, ""]:
     """`nc2_etf` by sums over pairs and over the diagonal."""
-    high, low = _vectors(stats, kernel)
+    high, low = class_vectors(stats, kernel)
     squares, squares_low = row_squares(high, low)
     there, count = present(stats), num_present(stats)
     # Any number serves that is near the part of the Gram matrix along the frame: what is left is summed up below.

@@ -6,6 +6,7 @@ A new figure is one new file with a `ReportFigure` and one line in `ncjax.report
 import warnings
 from typing import Any
 
+from ncjax.report.figures.directions import draw_directions
 from ncjax.report.figures.style import ReportFigure, house_style, panels, save
 from ncjax.report.pages.comparison import write_comparison
 from ncjax.report.pages.page import DrawnFigure, render_page
@@ -23,6 +24,7 @@ __all__ = [
     "SweepResults",
     "SweepState",
     "claims_text",
+    "draw_directions",
     "draw_figures",
     "house_style",
     "index_page",

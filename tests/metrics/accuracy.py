@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from ncjax import metrics
-from tests import reference
+from tests import reference, reference_classes
 
 Shape = tuple[int, int, int]
 
@@ -60,9 +60,12 @@ def relative_errors(shape: Shape, dtype: type, std: float, offset: float, span: 
     kernel: np.ndarray = rng.normal(size=(dim, num_classes)).astype(dtype)
     truth = reference.report(features, labels, kernel) | reference.ranks(features, num_classes)
     truth["directional_cdnv"] = reference.directional_cdnv(features, labels)
-    report = compiled_report(stats_of(features, labels, num_classes), kernel)
+    truth["lidar"] = reference_classes.lidar(reference.Moments(features, labels), delta=1e-4)
+    stats = stats_of(features, labels, num_classes)
+    report = compiled_report(stats, kernel)
     report |= metrics.rank_report(features, num_classes)
     report["directional_cdnv"] = metrics.directional_cdnv(features, labels, num_classes)
+    report["lidar"] = metrics.lidar(stats)
     return {
         name: abs(float(report[name]) - value) / abs(value)
         for name, value in truth.items()
