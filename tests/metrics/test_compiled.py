@@ -117,6 +117,12 @@ CALLS = {
     "given_episode_results": lambda: transfer.given_episode_results(
         H, transfer.sample_episodes(transfer.class_index(Y), KEY, SPEC), SPEC
     ),
+    "gbc": lambda: transfer.gbc(H, Y, 3),
+    "h_score": lambda: transfer.h_score(H, Y, 3),
+    "h_score_shrunk": lambda: transfer.h_score_shrunk(H, Y, 3),
+    "log_me": lambda: transfer.log_me(H, Y, 3),
+    "scores": lambda: transfer.scores(H, Y, 3),
+    "trans_rate": lambda: transfer.trans_rate(H, Y, 3),
     "knn_accuracy": lambda: transfer.knn_accuracy(H, Y, H, Y, 3),
     "linear_probe": lambda: transfer.linear_probe(H, Y, H, Y, 3, KEY, head="ridge"),
     "sample_episodes": lambda: transfer.sample_episodes(transfer.class_index(Y), KEY, SPEC),
