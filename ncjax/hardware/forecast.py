@@ -28,8 +28,7 @@ from ncjax.sweep.program.memory import needed_bytes, runs_that_fit
 from ncjax.sweep.program.resident import resident_program
 from ncjax.sweep.program.streamed import block_steps, stream_programs
 from ncjax.sweep.workdir.ledger import extend_ledger
-from ncjax.training import run_inputs, train_steps
-from ncjax.transfer import class_index
+from ncjax.training import train_steps
 
 _LOG = logging.getLogger(__name__)
 
@@ -172,17 +171,7 @@ def _described(group: Group) -> tuple[Any, Any, Any, Any]:
     hyper = jax.tree.map(lambda _: jax.ShapeDtypeStruct((size,), np.float32, sharding=by_run), group.runs[0].hyper)
     seeds = jax.ShapeDtypeStruct((size,), np.int32, sharding=by_run)
     state = jax.eval_shape(functools.partial(init_group, group.spec, group.mesh), hyper, seeds)
-    plan, target = group.plan, group.dataset.target
-    inputs = jax.eval_shape(
-        lambda: run_inputs(
-            group.dataset,
-            plan.complexity_samples,
-            stream_train=group.streamed,
-            fine_labels=plan.fine_probes,
-            poincare=plan.measure.bounds,
-            target_index=None if target is None else class_index(target.labels),
-        )
-    )
+    inputs = jax.eval_shape(group.inputs)
     everywhere = NamedSharding(group.mesh, PartitionSpec())
     return hyper, seeds, _placed(state, by_run), _placed(inputs, everywhere)
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Integer, Num
 
 from ncjax.metrics.arrays import ArrayLike
@@ -17,13 +18,15 @@ from ncjax.metrics.class_means import (
     present,
     squared_distances,
 )
-from ncjax.metrics.class_rows import covariance_squares, deviation, own_classes, rows_in_unit
+from ncjax.metrics.class_rows import deviation, own_classes, rows_in_unit
 from ncjax.metrics.class_stats import ClassStats, class_stats
 from ncjax.metrics.compiled import compiled
 from ncjax.metrics.linear_classifier import check_bias, check_kernel
 from ncjax.metrics.moments import class_sums, sum_over_blocks
 from ncjax.metrics.powers_of_two import exponent_of, power_of_two
 
+# Rows whose outer products are summed at once.
+_FEWEST_ROWS, _MOST_ROWS = 16, 1024
 # Numbers in an array of one per row and class.
 _PRODUCTS = 2**21
 
@@ -260,5 +263,35 @@ def _moments(stats: ClassStats, features: ArrayLike, labels: ArrayLike, mask: Ar
         skew=skew / counts[:, None],
         variance=variance,
         spread=jnp.maximum(fourth / counts - variance**2, 0),
-        covariance=covariance_squares(residuals, marked, stats.counts) / counts**2,
+        covariance=_covariance_squares(residuals, marked, stats.counts) / counts**2,
     )
+
+
+def _covariance_squares(
+    residuals: Float[Array, "n d"], labels: Int[Array, " n"], counts: Int[Array, " C"]
+) -> Float[Array, " C"]:
+    """Squared Frobenius norm of the sum of outer products of each class's rows. O(n d^2), one d x d array at a time.
+
+    Rows are put in order of their classes and cut into pieces of one class each. A running sum begins anew where a
+    class does; its norm after the class's last piece is the result.
+    """
+    (rows, dim), num_classes = residuals.shape, counts.shape[0]
+    length = max(_FEWEST_ROWS, min(_MOST_ROWS, rows // num_classes))
+    order = jnp.argsort(labels)
+    starts = jnp.cumsum(counts) - counts
+    pieces = -(-counts // length)
+    ends = jnp.cumsum(pieces)
+
+    def step(running: Array, piece: Array) -> tuple[Array, Array]:
+        label = jnp.minimum(jnp.searchsorted(ends, piece, side="right"), num_classes - 1)
+        place = piece - (ends[label] - pieces[label])
+        rank = place * length + jnp.arange(length)
+        taken = residuals[order[jnp.minimum(starts[label] + rank, rows - 1)]]
+        taken = jnp.where((rank < counts[label])[:, None], taken, 0)
+        running = jnp.where(place == 0, 0, running) + highest_matmul(taken.T, taken)
+        return running, jnp.sum(running**2)
+
+    empty = jnp.zeros((dim, dim), residuals.dtype)
+    # So many pieces are enough, however the rows divide among the classes; those past the end are of no class.
+    norms = lax.scan(step, empty, jnp.arange(rows // length + num_classes))[1]
+    return jnp.where(counts > 0, norms[jnp.maximum(ends - 1, 0)], 0)

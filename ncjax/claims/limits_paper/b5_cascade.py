@@ -2,6 +2,7 @@
 
 import re
 
+import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -10,8 +11,8 @@ from scipy import stats
 from ncjax.claims.claim import Claim, Headline
 from ncjax.claims.findings import mean_finding, missing_columns
 from ncjax.claims.runs import Runs
-from ncjax.claims.trends import log_of
 from ncjax.claims.verdict import Finding
+from ncjax.metrics import separation_law
 
 # A line through two points is straight.
 _FEWEST_LAYERS = 3
@@ -83,15 +84,14 @@ def _separation(runs: Runs, taps: list[str]) -> list[Finding]:
     columns = [f"layer/{tap}/nc1" for tap in taps]
     if len(taps) < _FEWEST_LAYERS or missing_columns(runs.rows, columns):
         return []
-    logs = np.stack([log_of(runs.values(column)) for column in columns], axis=1)
-    depth = np.arange(len(taps)) - (len(taps) - 1) / 2
-    centred = logs - logs.mean(axis=1, keepdims=True)
-    slope = centred @ depth / (depth**2).sum()
-    spread = np.sqrt((centred**2).sum(axis=1))
-    straight = np.where(spread > 0, slope * np.sqrt((depth**2).sum()) / np.maximum(spread, 1e-12), 0.0)
-    straight = np.where(np.isnan(spread), np.nan, straight)
+    by_layer = np.stack([runs.values(column) for column in columns], axis=1)
+    # A run that lacks a layer has no law.
+    by_layer[~(by_layer > 0).all(axis=1)] = np.nan
+    law = jax.device_get(jax.vmap(separation_law)(by_layer))
+    # Layers that are all alike do not fall in a straight line.
+    straight = np.where(law.slope == 0, 0.0, np.sign(law.slope) * np.sqrt(law.r_squared))
     return [
-        mean_finding(CLAIM.key, "NC1 falls from layer to layer", -1, "log change a layer", runs, slope),
+        mean_finding(CLAIM.key, "NC1 falls from layer to layer", -1, "log change a layer", runs, law.slope),
         mean_finding(
             CLAIM.key, "log NC1 is a straight line in depth (r below −0.9)", -1, "r + 0.9", runs, straight + 0.9
         ),

@@ -18,7 +18,14 @@ from ncjax.sweep.program.group_program import ProgramSpec
 from ncjax.sweep.program.mesh import make_mesh, resolve_batch_devices, resolve_sharing
 from ncjax.sweep.workdir.environment import device_memory_bytes
 from ncjax.sweep.workdir.network import Network, network_for
-from ncjax.training import TrainedWeights, TrainSpec, check_complexity_samples, frozen_layers
+from ncjax.training import (
+    RunInputs,
+    TrainedWeights,
+    TrainSpec,
+    check_complexity_samples,
+    frozen_layers,
+    run_inputs,
+)
 from ncjax.transfer import check_fits, class_index
 
 
@@ -60,6 +67,18 @@ class Group:
     def samples(self, steps: int) -> int:
         """Training samples that all runs together see in so many steps."""
         return len(self.runs) * steps * self.spec.train.batch_size
+
+    def inputs(self) -> RunInputs:
+        """The data of these runs as arrays, on the default device."""
+        target = self.dataset.target
+        return run_inputs(
+            self.dataset,
+            self.plan.complexity_samples,
+            stream_train=self.streamed,
+            fine_labels=self.plan.fine_probes,
+            poincare=self.plan.measure.bounds,
+            target_index=None if target is None else class_index(target.labels),
+        )
 
     def work(self, steps: int, measured: bool = True) -> Work:
         """What all runs together cost in so many steps, with the measurement that is due then or without it."""

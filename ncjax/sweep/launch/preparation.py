@@ -16,8 +16,7 @@ from ncjax.sweep.plan.sweep_plan import SweepPlan
 from ncjax.sweep.program import hosts
 from ncjax.sweep.workdir.ledger import Ledger, from_json
 from ncjax.sweep.workdir.workdir import Workdir
-from ncjax.training import RunInputs, TrainedWeights, run_inputs
-from ncjax.transfer import class_index
+from ncjax.training import RunInputs, TrainedWeights
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,15 +50,7 @@ class Sweep:
         """The data of a group as arrays, which groups on the same data share; on the device from when asked for."""
         options = group.runs[0].data
         if options not in self._inputs:
-            plan, target = self.plan, group.dataset.target
-            self._inputs[options] = run_inputs(
-                group.dataset,
-                plan.complexity_samples,
-                stream_train=group.streamed,
-                fine_labels=plan.fine_probes,
-                poincare=plan.measure.bounds,
-                target_index=None if target is None else class_index(target.labels),
-            )
+            self._inputs[options] = group.inputs()
         return self._inputs[options]
 
     @functools.cached_property
