@@ -75,9 +75,10 @@ GROUPS = {
         "Claims": "claim association findings b5_cascade",
         "Verdicts and statistics": "verdict statistics",
         "Runs, and where they are compared": "runs when",
+        "Rivals": "rivals",
     },
     "report": {"Reports and their sources": "report page comparison sources", "Tables": "terminal run_table"}
-    | {"Figures": "style directions", "Pages of results": "results_pages"},
+    | {"Figures": "style directions rivals", "Pages of results": "results_pages"},
 }
 _LAST = "Constants and types"
 

@@ -28,6 +28,7 @@ from ncjax.claims.limits_paper import (
     b5_cascade,
 )
 from ncjax.claims.limits_paper.b5_cascade import layer_taps
+from ncjax.claims.rivals import OUTCOME, RIVALS, RIVALS_RULE, Rivals, Standing, rank_rivals
 from ncjax.claims.runs import (
     LOST,
     TERMINAL_ERROR,
@@ -59,7 +60,10 @@ __all__ = [
     "LEVEL",
     "LOST",
     "MIN_UNITS",
+    "OUTCOME",
     "RESAMPLES",
+    "RIVALS",
+    "RIVALS_RULE",
     "RULE",
     "SAME",
     "TERMINAL_ERROR",
@@ -69,7 +73,9 @@ __all__ = [
     "Headline",
     "LeftOut",
     "Relation",
+    "Rivals",
     "Runs",
+    "Standing",
     "Verdict",
     "When",
     "add_claim",
@@ -90,6 +96,7 @@ __all__ = [
     "missing_columns",
     "number_runs",
     "partial_spearman",
+    "rank_rivals",
     "resampled_weights",
     "select_runs",
     "spearman",

@@ -10,6 +10,7 @@ COMMANDS = {
     "plan": ("ncjax.cli.plan", "compile a sweep for accelerators that are not here"),
     "report": ("ncjax.cli.report", "judge the claims on sweeps' results, with figures and a page"),
     "runs": ("ncjax.cli.runs", "list and pick the runs of a sweep"),
+    "rivals": ("ncjax.cli.rivals", "rank every measure by how well it predicts transfer"),
     "measure": ("ncjax.cli.measure", "measure the collapse of saved features, or of a run"),
     "few-shot": ("ncjax.cli.few_shot", "few-shot accuracy of saved features, or of a sweep's runs"),
     "prepare-data": ("ncjax.cli.prepare_data", "prepare a data set once, so that sweeps find it"),

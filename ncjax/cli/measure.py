@@ -32,7 +32,7 @@ from ncjax.cli.result import check_writable, keeping_stdout, say_written, show
 
 FEATURES = flags.DEFINE_string("features", None, "File of features, written by numpy.savez, or a pattern in quotes.")
 CSV = flags.DEFINE_string("csv", None, "With a pattern: file to write the table to.", **launch.SHARED)
-PLOT = flags.DEFINE_string("plot", None, "With a pattern: PNG file to draw the curves to.")
+PLOT = flags.DEFINE_string("plot", None, "With a pattern: PNG file to draw the curves to.", **launch.SHARED)
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory of a sweep.", **launch.SHARED)
 RUN = flags.DEFINE_integer(
     "run", None, "Run of the sweep whose last checkpoint to print.", lower_bound=0, **launch.SHARED

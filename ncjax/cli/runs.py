@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WORKDIR = flags.DEFINE_string("workdir", None, "Directory or URL of a sweep.", **launch.SHARED)
 WHERE = flags.DEFINE_multi_string("where", [], "Condition on a column, e.g. learning_rate>0.02; may be repeated.")
 SORT = flags.DEFINE_string("sort", None, "Column to sort by; -COLUMN puts the largest value first.")
-CSV = flags.DEFINE_string("csv", None, "File to write all columns of the picked runs to.")
+CSV = flags.DEFINE_string("csv", None, "File to write all columns of the picked runs to.", **launch.SHARED)
 flags.mark_flag_as_required("workdir")
 
 _SHOWN = ("test/error", "train/cdnv", "train/geometric_complexity", "target/accuracy_5shot")

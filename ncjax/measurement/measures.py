@@ -15,6 +15,7 @@ from ncjax.measurement.flatness import first_layer, flatness
 from ncjax.measurement.options import MeasureSpec
 from ncjax.measurement.ranks import ranks
 from ncjax.measurement.row import Row
+from ncjax.measurement.scores import scores
 from ncjax.results import Column, add_column
 from ncjax.training.inputs import RunInputs
 from ncjax.training.spec import TrainSpec
@@ -30,6 +31,7 @@ MEASURES: dict[str, Measure] = {
     "ranks": ranks,
     "complexity": complexity,
     "few_shot": few_shot,
+    "scores": scores,
     "flatness": flatness,
     "first_layer": first_layer,
     "estimators": estimators,

@@ -58,5 +58,6 @@ class MeasureSpec:
         False, "whether to measure directional CDNV and certificates of the classifier's and the few-shot error"
     )
     ranks: bool = option(False, "whether to measure ranks and spectra of features, class separation and NC0")
+    scores: bool = option(False, "whether to measure transferability scores of the target classes")
     layers: bool = option(False, "whether to measure nc1 after each stage, not at the embedding alone")
     fine_classes: int = 0

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from ncjax.report.figures.directions import draw_directions
+from ncjax.report.figures.rivals import draw_rivals
 from ncjax.report.figures.style import ReportFigure, house_style, panels, save
 from ncjax.report.pages.comparison import write_comparison
 from ncjax.report.pages.page import DrawnFigure, render_page
@@ -26,6 +27,7 @@ __all__ = [
     "claims_text",
     "draw_directions",
     "draw_figures",
+    "draw_rivals",
     "house_style",
     "index_page",
     "panels",

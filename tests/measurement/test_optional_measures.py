@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 OPTIONS = MeasureSpec(
     chunk=4, complexity_probes=0, target_classes=2, flatness_samples=6, hessian_probes=4, sam_radius=0.1,
-    first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, directional=True, ranks=True, layers=True, fine_classes=3,
+    first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, directional=True, ranks=True, layers=True, fine_classes=3, scores=True,
 )  # fmt: skip
 PREFIXES = ("estimate/", "fine/")
 NAMES = {
@@ -34,6 +34,7 @@ NAMES = {
         )
     ),
     *(f"layer/{tap}/{name}" for tap in ("dense1", "embedding") for name in ("effective_rank", "nc1")),
+    *(f"target/{name}" for name in ("log_me", "h_score", "h_score_shrunk", "gbc", "trans_rate")),
     *(f"{split}/directional_cdnv" for split in ("train", "test", "target")),
     *("train/classifier_certificate", "test/classifier_certificate"),
 }
@@ -99,6 +100,12 @@ def test_ranks_are_those_of_the_embedding_and_the_layers(row, small_spec, inputs
     np.testing.assert_allclose(row["train/nc0"], metrics.nc0(kernel), rtol=1e-5)
     assert row["train/effective_rank"] == row["layer/embedding/effective_rank"]
     assert row["train/nc1"] == row["layer/embedding/nc1"]
+
+
+def test_scores_are_those_of_the_target_classes(row, small_spec, inputs, state):
+    features = measurement.outputs_of(small_spec, state, inputs, inputs.target_images)["embedding"]
+    for name, value in transfer.scores(features, inputs.target_labels, 2).items():
+        np.testing.assert_allclose(row[f"target/{name}"], value, rtol=1e-4, err_msg=name)
 
 
 def test_the_directional_bound_is_that_of_the_jacobians(row, small_spec, inputs, state, jacobians):

@@ -65,6 +65,7 @@ class ReportFigure:
         draw: results table to figure.
         caption: results table to a few sentences that say what is drawn, and over how many runs.
         alt: results table to one sentence for those who cannot see it.
+        lacks: results table that has the columns to what else it lacks, or nothing.
 
     Examples:
         >>> from ncjax.report import FIGURES
@@ -79,6 +80,7 @@ class ReportFigure:
     draw: Callable[[pd.DataFrame], Figure]
     caption: Callable[[pd.DataFrame], str]
     alt: Callable[[pd.DataFrame], str]
+    lacks: Callable[[pd.DataFrame], str] = lambda _: ""
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from ncjax.report.figures import (
     estimators,
     layers,
     quantities_over_epochs,
+    rivals,
     sample_size,
     splits,
     train_and_test,
@@ -34,6 +35,7 @@ FIGURES: tuple[ReportFigure, ...] = (
     estimators.FIGURE,
     quantities_over_epochs.BOUND_FIGURE,
     complexity.TRANSFER_FIGURE,
+    rivals.FIGURE,
     complexity.FLATNESS_FIGURE,
     train_and_test.FIGURE,
     quantities_over_epochs.VARIANCE_FIGURE,
@@ -160,6 +162,9 @@ def draw_figures(
         final = final_rows(table)
         if (final["lost"] != "").all():
             notes.append(f"figure {wanted.name} not drawn: no run is left ({count_lost(final['lost']).lost})")
+            continue
+        if lacking := wanted.lacks(table):
+            notes.append(f"figure {wanted.name} not drawn: {lacking}")
             continue
         png, _ = save(wanted.draw(table), directory, wanted.name + suffix)
         drawn.append(DrawnFigure(wanted.title, wanted.claims, png, wanted.caption(table), wanted.alt(table)))
