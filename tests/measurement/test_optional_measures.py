@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 
 OPTIONS = MeasureSpec(
     chunk=4, complexity_probes=0, target_classes=2, flatness_samples=6, hessian_probes=4, sam_radius=0.1,
-    first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, directional=True, ranks=True, layers=True, fine_classes=3, scores=True,
+    first_layer=True, estimator_sizes=(1, 3, 7), bounds=True, directional=True, ranks=True, layers=True, fine_classes=3,
+    scores=True,
 )  # fmt: skip
 PREFIXES = ("estimate/", "fine/")
 NAMES = {
