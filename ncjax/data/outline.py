@@ -1,10 +1,12 @@
 """A data set that is not here, as far as its published sizes tell: enough to plan a sweep, not to run it."""
 
+import dataclasses
+
 import numpy as np
 
 from ncjax.data.class_names import class_lists, known_classes, read_facts
 from ncjax.data.dataset import Dataset, Split
-from ncjax.data.registry import find_source, viewed_splits
+from ncjax.data.registry import find_source, target_spec, viewed_splits
 from ncjax.data.spec import DataSpec
 
 
@@ -44,6 +46,10 @@ def outline(spec: DataSpec) -> Dataset:
     splits = viewed_splits({part: split(sizes[part]) for part in ("train", "test")}, spec)
     channels = sizes["shape"][-1]
     zeros, ones = np.zeros(channels, np.float32), np.ones(channels, np.float32)
+    if spec.target:
+        other = outline(target_spec(spec)).test
+        blank = np.broadcast_to(np.zeros((), np.uint8), (len(other), *splits["train"].images.shape[1:]))
+        splits["target"] = dataclasses.replace(other, images=blank)
     return Dataset(
         spec.name, splits["train"], splits["test"], splits.get("validation"), splits.get("target"), zeros, ones
     )

@@ -20,6 +20,7 @@ from ncjax.data.image_files import folder_fingerprint, make_folder
 from ncjax.data.labels import coarse_groups, coarsen, long_tail, noisy_labels, random_labels
 from ncjax.data.mini_imagenet import make_mini_imagenet
 from ncjax.data.originals import Originals, read_cifar10, read_cifar100, read_mnist_like
+from ncjax.data.other_target import with_target
 from ncjax.data.plugged_in import fingerprint, plugged_in_splits
 from ncjax.data.spec import DataSpec
 from ncjax.data.tfds_directory import read_prepared
@@ -173,7 +174,25 @@ def load(spec: DataSpec, verify: bool = False) -> Dataset:
     source = find_source(spec.name)
     obeyed = obeyed_options(source, spec)
     splits = cached_splits(spec.name, obeyed, lambda: source.make(**obeyed), verify)
-    return viewed(splits, spec, obeyed, verify)
+    dataset = viewed(splits, spec, obeyed, verify)
+    if not spec.target:
+        return dataset
+    try:
+        return with_target(dataset, load(target_spec(spec), verify))
+    except ValueError as error:
+        raise ValueError(f"target: {error}") from None
+
+
+def target_spec(spec: DataSpec) -> DataSpec:
+    """The other data set that a spec transfers to.
+
+    Args:
+        spec: with `target`.
+
+    Returns:
+        Its spec: as many test images a class as `target_per_class` says.
+    """
+    return DataSpec(spec.target, test_per_class=spec.target_per_class, seed=spec.seed)
 
 
 def viewed(splits: dict[str, Split], spec: DataSpec, obeyed: Mapping[str, Any], renew: bool = False) -> Dataset:
@@ -189,7 +208,7 @@ def viewed(splits: dict[str, Split], spec: DataSpec, obeyed: Mapping[str, Any], 
         The data set.
     """
     source = find_source(spec.name)
-    options = {**dataclasses.asdict(spec), "source": "", "class_split": source.class_split}
+    options = {**dataclasses.asdict(spec), "source": "", "target": "", "class_split": source.class_split}
     return with_digest(
         spec.name, _view(splits, spec, source, obeyed), entry_folder(*_entry(spec.name, obeyed)), options, renew
     )

@@ -48,6 +48,12 @@ class DataSpec:
     source_classes: tuple[str, ...] = _classes("names of the classes to train on")
     validation_classes: tuple[str, ...] = _classes("names of classes never trained on, to choose by")
     target_classes: tuple[str, ...] = _classes("names of classes never trained on, to report transfer on")
+    target: str = option(
+        "",
+        "another data set, on whose test images transfer is reported, brought to this one's size and channels; empty: "
+        "the target classes of this one",
+        expected="the name of a data set",
+    )
     source: str = option("", "folder of the original images, for data sets that are read from one")
     coarse: str = option(
         "",
@@ -69,6 +75,11 @@ class DataSpec:
         check(self)
         if self.train_per_class and self.train_samples:
             raise ValueError("train_per_class and train_samples cannot both be given: one follows from the other")
+        if self.target and (self.target == self.name or self.target_classes):
+            other = "target_classes" if self.target_classes else f"name {self.name!r}"
+            raise ValueError(
+                f"target must be another data set, without target_classes; got {self.target!r} and {other}"
+            )
         owner: dict[str, str] = {}
         for classes in _CLASS_LISTS:
             for name in getattr(self, classes):

@@ -28,6 +28,8 @@ def test_equal_specs_are_one_key():
         ({"label_noise": True}, "label_noise: got .* expected a number from 0 to 1"),
         ({"random_labels": 1}, "random_labels: got .* expected True or False"),
         ({"source_classes": ("a", "a")}, "twice in source_classes"),
+        ({"target": "glyphs"}, "target must be another data set.* got 'glyphs' and name 'glyphs'"),
+        ({"target": "digits", "target_classes": ("a",)}, "target must be .* got 'digits' and target_classes"),
     ],
 )
 @pytest.mark.usefixtures("as_users_run")
