@@ -120,6 +120,7 @@ class Rivals:
         unit: which of the two.
         strata: groups within which runs were compared.
         left_out: runs that were not.
+        incomplete: runs that were not because a measure of theirs, or the outcome, is no number.
         not_compared: measures that too many runs lack.
     """
 
@@ -130,6 +131,7 @@ class Rivals:
     unit: str
     strata: int
     left_out: LeftOut
+    incomplete: int
     not_compared: tuple[str, ...]
 
 
@@ -167,8 +169,8 @@ def rank_rivals(table: pd.DataFrame, outcome: str = OUTCOME, terminal: bool = Tr
         raise ValueError(f"outcome: got {column!r}, expected a column of the results table{such}")
     runs = select_runs(table, terminal)
     there = [name for name in names if name != column and _claim(name) and not _of_other_shots(name, column)]
-    known = np.isfinite(runs.values(column)) if len(runs.final) else np.zeros(0, bool)
-    runs = keep_runs(runs, known)
+    before = len(runs.final)
+    runs = keep_runs(runs, np.isfinite(runs.values(column)) if before else np.zeros(0, bool))
     values = np.array([runs.values(name) for name in there]).reshape(len(there), len(runs.final))
     lacking = np.isnan(values).mean(axis=1) > _MOST_MISSING if len(runs.final) else np.zeros(len(there), bool)
     compared = [name for name, out in zip(there, lacking, strict=True) if not out]
@@ -181,6 +183,7 @@ def rank_rivals(table: pd.DataFrame, outcome: str = OUTCOME, terminal: bool = Tr
     return Rivals(
         outcome, _standings(runs, compared, values, direction * runs.values(column), units),
         len(runs.final), len(np.unique(units)), unit, len(np.unique(runs.strata())), runs.left_out,
+        before - len(runs.final),
         tuple(name for name, out in zip(there, lacking, strict=True) if out),
     )  # fmt: skip
 

@@ -39,6 +39,9 @@ COORDINATOR = flags.DEFINE_string("coordinator", None, "With --distributed: HOST
 NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "With --distributed: processes in all.")
 PROCESS_ID = flags.DEFINE_integer("process_id", None, "With --distributed: number of this process, from 0.")
 HEARTBEAT = flags.DEFINE_integer("heartbeat", 60, "With --distributed: seconds until a silent process counts as dead.")
+CPU_DEVICES = flags.DEFINE_integer(
+    "cpu_devices", 0, "On CPUs: so many runs train at once; 0 for two where there are two cores.", lower_bound=0
+)
 PROFILE = flags.DEFINE_integer("profile", 0, "Write a JAX profile of so many steps to profile/.", lower_bound=0)
 VERIFY_DATA = flags.DEFINE_boolean("verify_data", False, "Read all data first and compare them with their checksums.")
 flags.mark_flags_as_required(["config", "workdir"])
@@ -172,6 +175,29 @@ def join_hosts() -> None:
         raise ValueError("--coordinator, --num_processes, --process_id: expected --distributed with them")
 
 
+def divide_cores() -> None:
+    """Makes a CPU pass for as many devices as the flags say, unless the environment of JAX or XLA says it."""
+    import jax
+
+    asked = int(CPU_DEVICES.value or 0)
+    by_environment = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if by_environment or "JAX_NUM_CPU_DEVICES" in os.environ:
+        if asked:
+            raise ValueError(f"--cpu_devices: got {asked}, but the environment says how many (JAX_NUM_CPU_DEVICES)")
+        return
+    # Two halves of a thread pool are busier with small networks than the whole; hosts of a sweep have a core each.
+    jax.config.update("jax_num_cpu_devices", asked or (1 if DISTRIBUTED.value else min(2, _cores())))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _before_devices() -> None:
+    join_hosts()
+    divide_cores()
+
+
 def start() -> None:
     """Runs the command."""
-    launch.run(main, first=join_hosts)
+    launch.run(main, first=_before_devices)

@@ -136,7 +136,8 @@ def test_a_measure_that_many_runs_lack_is_not_compared():
 
 def test_a_run_that_lacks_one_measure_drops_out():
     lacking = np.where(np.arange(10) < 1, np.nan, np.arange(10.0))
-    assert rank_rivals(planted(columns={"train/hessian_trace": lacking})).runs == 9
+    rivals = rank_rivals(planted(columns={"train/hessian_trace": lacking}))
+    assert (rivals.runs, rivals.incomplete) == (9, 1)
 
 
 def test_runs_before_the_terminal_phase_are_counted():

@@ -57,7 +57,7 @@ def draw_rivals(rivals: Rivals) -> Figure:
         axes.set_xlabel(f"agreement with {outcome} (ρ × sign)")
         axes.set_title(f"{rivals.runs} runs, {rivals.units} {rivals.unit}")
         legend = [Line2D([], [], color=colour, marker="o", label=word) for word, colour in _COLOURS.items()]
-        axes.legend(handles=legend, loc="lower left", frameon=True, framealpha=0.9)
+        axes.legend(handles=legend, loc="upper left")
     return figure
 
 
@@ -117,9 +117,15 @@ def conclusion(rivals: Rivals) -> str:
     ahead = len(rivals.standings) - 1 - len(level)
     said = (
         f"{len(held)} of {len(rivals.standings)} measures agree with the outcome as claimed when all are judged at "
-        f"once. The best is {measure_name(best.column)} ({best.agreement:.2f}); it is ahead of {ahead} others, and "
-        f"{len(level)} cannot be told from it."
-    ).replace("-0.", "−0.")
+        f"once. The best is {measure_name(best.column)} ({rounded(best.agreement)}); it is ahead of {ahead} others, "
+        f"and {len(level)} cannot be told from it."
+    )
+    source = [each for each in rivals.standings if not each.column.startswith("target/")]
+    if best.column.startswith("target/") and source:
+        said += (
+            f" Target measures are taken on the very features that the outcome is; of those at source the best is "
+            f"{measure_name(source[0].column)} ({rounded(source[0].agreement)}, {source[0].verdict})."
+        )
     if rivals.not_compared:
         said += f" Not compared, as too many runs lack them: {', '.join(map(measure_name, rivals.not_compared))}."
     return said
@@ -130,7 +136,8 @@ def _caption(table: pd.DataFrame) -> str:
     return (
         f"{conclusion(rivals)} Thick bars are 95% intervals over {rivals.unit}, thin ones hold for all measures at "
         f"once; hollow points are measures of which less is said to be better. {RIVALS_RULE} Left out: "
-        f"{rivals.left_out.unsettled} runs not in the terminal phase, {rivals.left_out.lost}."
+        f"{rivals.left_out.unsettled} runs not in the terminal phase, {rivals.left_out.lost}, {rivals.incomplete} that "
+        f"lack a measure."
     )
 
 

@@ -88,16 +88,23 @@ def make_mesh(
 
 
 def resolve_batch_devices(
-    batch_devices: int, num_runs: int, batch_size: int, max_devices: int = 0, num_devices: int = 0
+    batch_devices: int,
+    num_runs: int,
+    batch_size: int,
+    max_devices: int = 0,
+    num_devices: int = 0,
+    platform: str | None = None,
 ) -> int:
     """Among how many devices each run divides its batches.
 
     Args:
-        batch_devices: as asked for, or 0 to use the devices that runs leave free, as long as each has work to do.
+        batch_devices: as asked for, or 0 to use the devices that runs leave free, as long as each has work to do. On
+            one machine's CPU that is none: its devices are parts of one pool of cores, which one run keeps busy.
         num_runs: runs in the group.
         batch_size: samples a step.
         max_devices: at most so many devices along the axis of runs; 0 for all there are.
         num_devices: devices there are; 0 for all of JAX's.
+        platform: ``cpu``, ``gpu`` or ``tpu``; that for which programs are traced if None.
 
     Returns:
         A divisor of the batch size.
@@ -115,6 +122,8 @@ def resolve_batch_devices(
                 f"config.mesh.batch: got {batch_devices}, expected a divisor of the batch size {batch_size}"
             )
         return batch_devices
+    if (platform or traced_platform()) == "cpu" and jax.process_count() == 1:
+        return 1
     # More devices than there are, which make_mesh refuses, leave none free.
     there = num_devices or len(jax.devices())
     free = there // min(num_runs, max_devices or there)

@@ -52,7 +52,7 @@ def peak_memory_bytes() -> int:
 
 
 def device_memory_bytes() -> int:
-    """The memory of one device in bytes; on a CPU, the machine's.
+    """The memory of one device in bytes; on a CPU, its devices share the machine's.
 
     Examples:
         >>> device_memory_bytes() > 1_000_000
@@ -61,7 +61,7 @@ def device_memory_bytes() -> int:
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"]
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // len(jax.local_devices())
 
 
 @dataclass

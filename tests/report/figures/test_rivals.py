@@ -51,6 +51,15 @@ def test_the_conclusion_counts():
     assert "it is ahead of 1 others, and 0 cannot be told from it" in said
 
 
+def test_a_target_measure_that_is_best_is_set_against_the_best_at_source():
+    table = planted()
+    table["target/cdnv"] = -table["target/accuracy_5shot"]
+    table["train/cdnv"] = np.roll(table["train/cdnv"], 1)
+    said = conclusion(rank_rivals(table))
+    assert "The best is target: CDNV (1.00)" in said
+    assert "of those at source the best is train: CDNV" in said
+
+
 def test_a_report_says_why_there_is_no_figure():
     assert "expected at least 5" in FIGURE.lacks(planted(settings=3))
     assert FIGURE.lacks(planted()) == ""
