@@ -24,9 +24,9 @@ SMALL = [
 ]
 
 
-def launch(name, *arguments):
-    # One real CPU device, as a user has: the eight virtual ones of the tests would be used.
-    environment = {**os.environ, "XLA_FLAGS": ""}
+def launch(name, *arguments, **variables):
+    # The CPU as a user has it: the eight virtual devices of the tests would be used.
+    environment = {**os.environ, "XLA_FLAGS": "", **variables}
     command = [sys.executable, "-m", f"experiments.{name}", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
@@ -34,14 +34,14 @@ def launch(name, *arguments):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("sweep")
-    return workdir, launch("sweep", f"--workdir={workdir}", *SMALL)
+    return workdir, launch("sweep", f"--workdir={workdir}", "--cpu_devices=2", *SMALL)
 
 
 @pytest.mark.slow
 def test_a_sweep_names_its_devices_first_and_its_results_last(finished):
     workdir, done = finished
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "devices: cpu:0 (cpu)"
+    assert done.stdout.splitlines()[0] == "devices: cpu:0 (cpu), cpu:1 (cpu)"
     assert f"results: {workdir}/results.jsonl (12 rows)" in done.stdout
     assert json.loads((workdir / "summary.json").read_text())["compilations"] == 2
 
@@ -73,6 +73,15 @@ def test_a_flag_that_is_missing_is_named(arguments, message):
     assert done.returncode == 2
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "variables", [{"JAX_NUM_CPU_DEVICES": "3"}, {"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}]
+)
+def test_devices_of_a_cpu_are_counted_at_one_place(variables, tmp_path):
+    done = launch("sweep", f"--workdir={tmp_path / 'new'}", "--cpu_devices=2", *SMALL, **variables)
+    assert done.returncode == 2
+    assert "--cpu_devices: got 2, but the environment says how many" in done.stderr
 
 
 @pytest.mark.parametrize(
