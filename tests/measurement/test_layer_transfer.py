@@ -1,6 +1,7 @@
 """How each layer serves the classes trained on and new ones; all tests share one compiled program of a tiny network."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from ncjax import transfer
-from ncjax.measurement import MeasureSpec, outputs_of
+from ncjax.measurement import MeasureSpec, measure, outputs_of
 from ncjax.measurement.checkpoint import checkpoint
 from ncjax.measurement.collapse import collapse
 from ncjax.measurement.few_shot import few_shot
@@ -89,6 +90,11 @@ def test_the_heads_of_the_episodes_change_nothing(rows, tap):
     _, row, of_other_heads = rows
     name = f"target_layer/{tap}/accuracy_2shot"
     np.testing.assert_allclose(of_other_heads[name], row[name], rtol=1e-6)
+
+
+def test_a_row_of_the_table_has_the_columns(rows, small_spec, small_inputs, state):
+    row = jax.eval_shape(functools.partial(measure, small_spec, OPTIONS), state, small_inputs)
+    assert rows[1].keys() <= row.keys()
 
 
 def names_of(small_spec, small_inputs, state, **options):
