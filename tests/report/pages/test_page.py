@@ -39,6 +39,7 @@ def test_every_figure_is_written_as_png_and_pdf(report: Report) -> None:
         "trajectories.png",
         "complexity_and_collapse.png",
         "complexity_and_transfer.png",
+        "rivals.png",
         "train_and_test.png",
         "layers.png",
     ]
@@ -55,7 +56,7 @@ def test_the_page_loads_nothing(report: Report) -> None:
 
 def test_every_image_has_words(report: Report) -> None:
     images = [attributes for tag, attributes in Tags(report.page.read_text()).found if tag == "img"]
-    assert len(images) == 6
+    assert len(images) == 7
     assert all(len(image["alt"] or "") > 20 for image in images)
 
 
