@@ -130,9 +130,10 @@ def _best(table: pd.DataFrame, column: str) -> str:
 def _caption(table: pd.DataFrame) -> str:
     shots = _shots(table).removeprefix("accuracy_").removesuffix("shot")
     return (
-        f"Accuracy of the nearest class mean after each layer, averaged over positions: {shots}-shot on classes never "
-        "trained on, and on test with the class means of train. Their levels do not compare: they tell different "
-        "numbers of classes apart. A new class is served best where its line is highest (square), "
+        f"Accuracy of the nearest class mean after each layer: {shots}-shot on classes never trained on, and on test "
+        "with the class means of train. Their levels do not compare: they tell different numbers of classes apart. "
+        "Layers before the embedding are averaged over positions, which alone may lower their accuracy. "
+        "A new class is served best where its line is highest (square), "
         f"here after {_best(table, NEW)}; the classes trained on are served best after {_best(table, TRAINED)}. Means "
         f"at the last checkpoint over {excluded_sentence(table)}; bands from the smallest to the largest."
     )
