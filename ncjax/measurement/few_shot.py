@@ -3,13 +3,22 @@
 import dataclasses
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from ncjax import metrics
 from ncjax.measurement.checkpoint import Checkpoint
 from ncjax.measurement.row import Row
 from ncjax.training.sharding import divide
-from ncjax.transfer import ClassIndex, EpisodeResults, IterativeHead, accuracy_interval, episode_results, find_head
+from ncjax.transfer import (
+    ClassIndex,
+    EpisodeResults,
+    EpisodeSpec,
+    FewShotResult,
+    IterativeHead,
+    accuracy_interval,
+    episode_results,
+    find_head,
+)
 
 
 def few_shot(at: Checkpoint, known: Row) -> Row:
@@ -29,14 +38,7 @@ def few_shot(at: Checkpoint, known: Row) -> Row:
         return {}
     row: Row = {}
     features, labels = at.features["target"], at.labels["target"]
-
-    def of_own(numbers: Array, features: Array, index: ClassIndex, key: Array) -> EpisodeResults:
-        own = dataclasses.replace(spec, episodes=len(numbers))
-        results = episode_results(features, index, key, own, first=numbers[0])
-        return EpisodeResults(*(jnp.moveaxis(value, 2, 0) for value in results))
-
-    results = divide(of_own, jnp.arange(spec.episodes), features, index, at.episode_key)
-    result = accuracy_interval(*(jnp.moveaxis(value, 0, 2) for value in results))
+    result = over_episodes(at, features, index, spec)
     assert result.gradient_norm is not None
     certified = None
     if at.options.directional:
@@ -59,3 +61,25 @@ def few_shot(at: Checkpoint, known: Row) -> Row:
             if isinstance(find_head(head), IterativeHead):
                 row[f"{name}_gradient_norm"] = result.gradient_norm[head_index, shot_index]
     return row
+
+
+def over_episodes(at: Checkpoint, features: Float[Array, "n d"], index: ClassIndex, spec: EpisodeSpec) -> FewShotResult:
+    """What heads make of features of the target classes, the episodes divided among the devices.
+
+    Args:
+        at: The checkpoint; its key draws the episodes, so that all features of a run meet the same ones.
+        features: [n, d] of the target split.
+        index: Which of them each class holds.
+        spec: Episodes and heads.
+
+    Returns:
+        Accuracy by head and by number of shots.
+    """
+
+    def of_own(numbers: Array, features: Array, index: ClassIndex, key: Array) -> EpisodeResults:
+        own = dataclasses.replace(spec, episodes=len(numbers))
+        results = episode_results(features, index, key, own, first=numbers[0])
+        return EpisodeResults(*(jnp.moveaxis(value, 2, 0) for value in results))
+
+    results = divide(of_own, jnp.arange(spec.episodes), features, index, at.episode_key)
+    return accuracy_interval(*(jnp.moveaxis(value, 0, 2) for value in results))

@@ -12,6 +12,7 @@ from ncjax.measurement.error_bounds import error_bounds
 from ncjax.measurement.few_shot import few_shot
 from ncjax.measurement.fine_probes import fine_probes
 from ncjax.measurement.flatness import first_layer, flatness
+from ncjax.measurement.layer_transfer import layer_transfer
 from ncjax.measurement.options import MeasureSpec
 from ncjax.measurement.ranks import ranks
 from ncjax.measurement.row import Row
@@ -31,6 +32,7 @@ MEASURES: dict[str, Measure] = {
     "ranks": ranks,
     "complexity": complexity,
     "few_shot": few_shot,
+    "layer_transfer": layer_transfer,
     "scores": scores,
     "flatness": flatness,
     "first_layer": first_layer,

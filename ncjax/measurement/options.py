@@ -60,4 +60,9 @@ class MeasureSpec:
     ranks: bool = option(False, "whether to measure ranks and spectra of features, class separation and NC0")
     scores: bool = option(False, "whether to measure transferability scores of the target classes")
     layers: bool = option(False, "whether to measure nc1 after each stage, not at the embedding alone")
+    layer_transfer: bool = option(
+        False,
+        "whether to measure after each stage the nearest class mean's error on test and its few-shot accuracy on the "
+        "target classes",
+    )
     fine_classes: int = 0

@@ -156,6 +156,13 @@ COLUMNS: tuple[Column, ...] = (
            "variance_ratio on train after a stage, averaged over positions", "falls", "ncjax.metrics.variance_ratio"),
     Column("test_layer/<tap>/variance_ratio", "variance ratio of a layer", "1",
            "variance_ratio on test after a stage, averaged over positions", "falls", "ncjax.metrics.variance_ratio"),
+    # At which depth classes are served best.
+    Column("test_layer/<tap>/ncc_error", "nearest-mean error of a layer", "share",
+           "ncc_error on test after a stage, averaged over positions",
+           measured_by="ncjax.metrics.ncc_error", option="measure.layer_transfer"),
+    Column("target_layer/<tap>/accuracy_<shots>shot", "few-shot accuracy of a layer", "share",
+           "few-shot accuracy of the nearest class mean after a stage, averaged over positions; the same episodes",
+           measured_by="ncjax.transfer.accuracy_interval", option="measure.layer_transfer"),
     # Geometric complexity of the embedding.
     Column("<split>/geometric_complexity", "geometric complexity", _GC, "mean of ‖∂f/∂x‖_F², no ½",
            measured_by="ncjax.metrics.geometric_complexity"),

@@ -110,6 +110,11 @@ def with_optional(table: pd.DataFrame) -> pd.DataFrame:
             columns[f"estimate/{name}_{size}/products"] = 100.0 * size
             columns[f"estimate/{name}_{size}/relative_error"] = error / size**0.5 * (1 + 0.1 * table["seed"])
             columns[f"estimate/{name}_{size}/geometric_complexity"] = table["train/geometric_complexity"]
+    for depth, tap in enumerate(TAPS):
+        # New classes are served best by the third of four layers, those trained on by the last.
+        columns[f"target_layer/{tap}/accuracy_1shot"] = 0.6 * table["target/accuracy_5shot"] - 0.05 * abs(depth - 2)
+        columns[f"target_layer/{tap}/accuracy_5shot"] = table["target/accuracy_5shot"] - 0.1 * abs(depth - 2)
+        columns[f"test_layer/{tap}/ncc_error"] = table["test/error"] * (1 - depth / 8)
     return table.assign(train_samples=samples, **columns)
 
 

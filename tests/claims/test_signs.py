@@ -20,7 +20,7 @@ NEGATIVE = {
     "A6": r".*SAM radius.* vs none$|SAM radius and GC$",
     "B1": r"train variance ratio falls late",
     "B3": r"train samples and |test variance ratio as a power",
-    "B4": r".*: change in the terminal phase$",
+    "B4": r".*: (change in the terminal phase|order with time)$",
     "B5": r"variance ratio falls|later layers|NC1 falls|log NC1",
 }
 

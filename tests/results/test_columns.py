@@ -89,7 +89,7 @@ def test_the_page_of_columns_is_as_the_list_says():
 
 
 # A whole name of a column, perhaps with placeholders; what ends in a stroke is the beginning of one.
-NAME = re.compile(r"(train|test|target|layer|test_layer|estimate|fine|time)/[\w<>|/]*[\w>]")
+NAME = re.compile(r"(train|test|target|layer|test_layer|target_layer|estimate|fine|time)/[\w<>|/]*[\w>]")
 
 
 def written_names(path):

@@ -2,6 +2,9 @@
 
 Probes are linear (ridge) and by nearest neighbours, on features as they are and standardised: rescaling may flip the
 answer. Where runs differ in whether labels are coarse, only those on coarse labels count.
+
+The paper says it of two things that go together and need not: of training longer (abstract) and of more collapse
+(text). So a probe's accuracy is put in order with time as well as with collapse, over the checkpoints of each run.
 """
 
 from ncjax.claims.association import Relation, association_findings
@@ -19,18 +22,20 @@ PROBES = {
     "fine/knn_accuracy_standardised": "5-NN standardised",
 }
 FIRST = "fine/ridge_accuracy"
+# What a probe is put in order with over the checkpoints of a run: its name, and the sign of the order as claimed.
+COURSES = {TRAIN: ("train variance in time", 1), "train/cdnv": ("train CDNV in time", 1), "step": ("time", -1)}
 FALL = "train variance: change in the terminal phase"
 _HEADLINE = f"{PROBES[FIRST]}: change in the terminal phase"
 
 
 def lines(runs: Runs) -> list[Finding]:
-    """Changes of probe accuracy within the terminal phase, and its order with train variance through training.
+    """Changes of probe accuracy within the terminal phase, and its order with collapse and with time through training.
 
     Args:
         runs: cut off where they are compared.
 
     Returns:
-        Findings, the headline first.
+        Findings, the headline first; orders with CDNV where it was measured.
 
     Source:
         Hui, Belkin, Nakkiran 2022, https://arxiv.org/abs/2202.08384, on coarse labels.
@@ -46,15 +51,15 @@ def lines(runs: Runs) -> list[Finding]:
     if "coarse" in runs.final:
         runs = keep_runs(runs, (runs.final["coarse"] != "").to_numpy())
     measured = {column: name for column, name in PROBES.items() if column in runs.final}
+    courses = {column: course for column, course in COURSES.items() if column in runs.rows}
     findings = []
     for column, name in measured.items():
-        change, order = changes_since_settling(runs, column), orders_over_time(runs, column, TRAIN)
-        since = f"{name}: change in the terminal phase"
-        through = f"{name}: order with train variance in time"
-        findings += [
-            mean_finding(CLAIM.key, since, -1, "change", runs, change),
-            mean_finding(CLAIM.key, through, 1, "ρ over time", runs, order),
-        ]
+        change = changes_since_settling(runs, column)
+        findings.append(mean_finding(CLAIM.key, f"{name}: change in the terminal phase", -1, "change", runs, change))
+        for other, (course, claimed) in courses.items():
+            order = orders_over_time(runs, column, other)
+            line = f"{name}: order with {course}"
+            findings.append(mean_finding(CLAIM.key, line, claimed, "ρ over time", runs, order))
     fall = changes_since_settling(runs, TRAIN, logarithm=True)
     findings.append(mean_finding(CLAIM.key, FALL, -1, "log change", runs, fall))
     relations = [Relation(column, name, 1) for column, name in measured.items()]

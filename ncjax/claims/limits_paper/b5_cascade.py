@@ -20,12 +20,13 @@ _STRAIGHT = "log NC1 is a straight line in depth (r below −0.9)"
 _HEADLINE = "variance ratio falls in the layers before the last"
 
 
-def layer_taps(table: pd.DataFrame, prefix: str = "layer") -> list[str]:
-    """Names the layers whose variance ratio a results table holds, from input to output.
+def layer_taps(table: pd.DataFrame, prefix: str = "layer", quantity: str = "variance_ratio") -> list[str]:
+    """Names the layers whose variance ratio, or another quantity, a results table holds, from input to output.
 
     Args:
         table: the results table; its columns are in the order of the layers.
         prefix: ``"layer"`` for the train split, ``"test_layer"`` for the test split.
+        quantity: the column's name after that of the layer.
 
     Returns:
         Names of the taps, the embedding (if there) last.
@@ -34,7 +35,7 @@ def layer_taps(table: pd.DataFrame, prefix: str = "layer") -> list[str]:
         >>> layer_taps(pd.DataFrame(columns=["layer/block1/variance_ratio", "layer/embedding/variance_ratio"]))
         ['block1', 'embedding']
     """
-    found = [re.fullmatch(rf"{prefix}/(.+)/variance_ratio", str(name)) for name in table.columns]
+    found = [re.fullmatch(rf"{prefix}/(.+)/{quantity}", str(name)) for name in table.columns]
     taps = [match.group(1) for match in found if match]
     # Numbered blocks sort by their number, should the table's columns have been sorted by name (block10 before block2).
     return sorted(taps, key=lambda tap: (tap == "embedding", int((re.search(r"(\d+)$", tap) or [0, 0])[1])))

@@ -13,6 +13,7 @@ from ncjax.paths import StrPath
 from ncjax.report.figures import (
     complexity,
     estimators,
+    layer_transfer,
     layers,
     quantities_over_epochs,
     rivals,
@@ -42,6 +43,7 @@ FIGURES: tuple[ReportFigure, ...] = (
     sample_size.FIGURE,
     transfer_and_collapse.PROBE_FIGURE,
     layers.FIGURE,
+    layer_transfer.FIGURE,
     transfer_and_collapse.JOINT_FIGURE,
 )
 

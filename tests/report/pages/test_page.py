@@ -39,6 +39,7 @@ def test_every_figure_is_written_as_png_and_pdf(report: Report) -> None:
         "trajectories.png",
         "complexity_and_collapse.png",
         "complexity_and_transfer.png",
+        "rivals.png",
         "train_and_test.png",
         "layers.png",
     ]
@@ -55,7 +56,7 @@ def test_the_page_loads_nothing(report: Report) -> None:
 
 def test_every_image_has_words(report: Report) -> None:
     images = [attributes for tag, attributes in Tags(report.page.read_text()).found if tag == "img"]
-    assert len(images) == 6
+    assert len(images) == 7
     assert all(len(image["alt"] or "") > 20 for image in images)
 
 
@@ -108,7 +109,7 @@ def test_what_the_sweep_cannot_judge_is_one_folded_line_at_the_end(report: Repor
     assert html.index('id="figures"') < html.index('id="claims"') < html.index('id="runs"') < html.index('id="rest"')
     folded = re.search(r'<details id="rest"><summary>(.*?)</summary>(.*?)</details>', html, re.DOTALL)
     assert folded
-    assert folded.group(1) == "Not measured by this sweep: A2, A3, A4, A6, B2, B3, B4, 9 figures"
+    assert folded.group(1) == "Not measured by this sweep: A2, A3, A4, A6, B2, B3, B4, 10 figures"
     assert "the runs do not differ in gc_penalty: --config=gc_paper/gc_penalty" in folded.group(2)
     assert 'id="A2"' not in html
     assert 'id="A1"' in html
