@@ -60,17 +60,7 @@ def stages() -> tuple[Stage, ...]:
 def run_accelerator(
     options: Options, json_path: Path | None, total_seconds: float = 460.0, chosen: tuple[Stage, ...] | None = None
 ) -> list[Row]:
-    """Runs every stage that the time allows, prints rows as they come and a table at the end.
-
-    Args:
-        options: `max_seconds` is for one stage, the first excepted.
-        json_path: file that is written after every row, or None.
-        total_seconds: no stage begins after so many seconds, and none goes on.
-        chosen: stages; all by default.
-
-    Returns:
-        The rows.
-    """
+    """Runs every stage that the time allows, prints rows as they come and a table at the end."""
     began = time.perf_counter()
     where = surroundings(options)
     print(f"devices: {', '.join(map(str, where['devices']))}; jax {jax.__version__}", flush=True)

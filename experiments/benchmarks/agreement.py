@@ -24,14 +24,7 @@ PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32"}
 
 
 def compile_check(options: Options) -> Iterator[Row]:
-    """Compiles the quickstart's whole program (train, measure, transfer) and runs it once.
-
-    Args:
-        options: of the run.
-
-    Yields:
-        Seconds to compile and the first call, and whether all measurements are finite.
-    """
+    """Compiles the quickstart's whole program (train, measure, transfer) and runs it once."""
     group = first_group(quickstart(options.quick))
     began = time.perf_counter()
     group.advance(0, 0, measuring=True)
@@ -44,14 +37,7 @@ def compile_check(options: Options) -> Iterator[Row]:
 
 
 def agreement(options: Options) -> Iterator[Row]:
-    """Relative differences between this device and the CPU of the same process, at each precision.
-
-    Args:
-        options: of the run.
-
-    Yields:
-        A row a quantity and precision: ‖device − CPU‖/‖CPU‖.
-    """
+    """Relative differences between this device and the CPU of the same process, at each precision."""
     cpu, device = jax.devices("cpu")[0], jax.devices()[0]
     quantities: dict[str, Callable[[Any], Any]] = {
         "collapse_report, worst of its numbers": partial(_report, options),

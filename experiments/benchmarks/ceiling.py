@@ -27,15 +27,7 @@ class Ceiling:
 
 
 def measure_ceiling(precision: str = "float32", quick: bool = False) -> Ceiling:
-    """Times a large matrix product and a large copy.
-
-    Args:
-        precision: of the product: float32, tf32 or bfloat16.
-        quick: small sizes.
-
-    Returns:
-        The best rate over libraries; each library's is the one of its median time.
-    """
+    """Times a large matrix product and a large copy."""
     large = jax.default_backend() != "cpu"
     size = 256 if quick else 16384 if large else 2048
     length = 2**16 if quick else 2**28 if large else 2**26

@@ -17,15 +17,7 @@ _TOLERANCE = 2e-2
 
 
 def collapse(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """Features of 50,000 × 512 in 10 and 100 classes, and of 10,000 × 2,048 in 100.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a size.
-    """
+    """Features of 50,000 × 512 in 10 and 100 classes, and of 10,000 × 2,048 in 100."""
     del ceiling
     sizes = [(500, 16, 4)] if options.quick else [(50_000, 512, 10), (50_000, 512, 100), (10_000, 2048, 100)]
     for samples, dim, classes in sizes:

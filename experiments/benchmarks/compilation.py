@@ -31,15 +31,7 @@ _TINY = (
 
 
 def compilation(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """Starts Python anew for every number: imports, data, compilation and one step of every run.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a network.
-    """
+    """Starts Python anew for every number: imports, data, compilation and one step of every run."""
     del ceiling
     cases = {"an MLP on digits": _TINY} if options.quick else {"the quickstart": _QUICKSTART, "VGG-13": _VGG}
     for name, arguments in cases.items():
@@ -71,17 +63,7 @@ def compilation(options: Options, ceiling: Ceiling) -> Iterator[Case]:
 
 
 def first_step(*arguments: str) -> dict[str, float]:
-    """Runs `first_step` in a process of its own.
-
-    Args:
-        *arguments: its flags.
-
-    Returns:
-        What it measured, in seconds.
-
-    Raises:
-        RuntimeError: if the process fails; the message ends with what it wrote.
-    """
+    """Runs `first_step` in a process of its own."""
     command = [sys.executable, "-m", "experiments.benchmarks.first_step", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
     if done.returncode:

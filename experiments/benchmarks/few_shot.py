@@ -16,15 +16,7 @@ _AIMS = {"ncm": 5000, "ridge": 2000}
 
 
 def few_shot(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """5-way 5-shot episodes with 15 queries a class on features of 20 classes × 600, d = 640.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a head.
-    """
+    """5-way 5-shot episodes with 15 queries a class on features of 20 classes × 600, d = 640."""
     del ceiling
     episodes, dim, per_class = (20, 8, 30) if options.quick else (10_000, 640, 600)
     for head, aim in _AIMS.items():

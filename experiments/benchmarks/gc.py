@@ -19,15 +19,7 @@ _ROWS = (32, 128, 512)
 
 
 def exact(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """VGG-13 and ResNet-18, 512 outputs.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a network.
-    """
+    """VGG-13 and ResNet-18, 512 outputs."""
     for name in ("convnet4",) if options.quick else ("vgg13", "resnet18"):
         subject = network(name, widths=(4, 4, 4, 4), norm="none") if options.quick else network(name)
         batch = 2 if options.quick else 16

@@ -21,15 +21,7 @@ _BATCHES = (32, 128)
 
 
 def estimate(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """The networks of `gc.exact`, on as many images as one per cent of relative standard error takes.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a network.
-    """
+    """The networks of `gc.exact`, on as many images as one per cent of relative standard error takes."""
     del ceiling
     for name in ("convnet4",) if options.quick else ("vgg13", "resnet18"):
         subject = network(name, widths=(4, 4, 4, 4), norm="none") if options.quick else network(name)

@@ -27,14 +27,7 @@ RUNS = (12, 4, 1)
 
 
 def many_runs(options: Options) -> Iterator[Row]:
-    """Training steps of 1, 4 and 12 runs of ConvNet-4 and ResNet-18 in each of the three ways.
-
-    Args:
-        options: of the run.
-
-    Yields:
-        Rows of images a second over all runs; a way that fails is a row too.
-    """
+    """Training steps of 1, 4 and 12 runs of ConvNet-4 and ResNet-18 in each of the three ways."""
     if options.quick:
         sizes = [("convnet4", {"size": 8, "channels": 1, "widths": (4, 4), "num_classes": 4}, 4)]
     else:
@@ -57,15 +50,7 @@ def many_runs(options: Options) -> Iterator[Row]:
 
 
 def advance(sharing: str, spec: training.TrainSpec) -> Any:
-    """Training steps of many runs as one compiled program.
-
-    Args:
-        sharing: ``vmap`` or ``map``.
-        spec: of a run.
-
-    Returns:
-        A function of hyper-parameters, seeds and states with a leading axis, data, first step and number of steps.
-    """
+    """Training steps of many runs as one compiled program."""
 
     @partial(jax.jit, donate_argnums=2)
     def steps(hyper: Any, seeds: Any, state: Any, inputs: Any, start: Any, number: Any) -> Any:

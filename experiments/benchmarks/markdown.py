@@ -16,12 +16,6 @@ from experiments.benchmarks.table import quantity, seconds
 def tables(results: Iterable[dict[str, Any]]) -> str:
     """Lays out what runs of the benchmark wrote.
 
-    Args:
-        results: contents of their JSON files.
-
-    Returns:
-        Markdown: for each run where it was made, one table of cases and one of targets.
-
     Examples:
         >>> timing = {"median": 2.0, "low": 1.9, "high": 2.1, "repeats": 3}
         >>> case = {"suite": "gc", "title": "exact", "timings": {"ncjax": timing}, "targets": [], "notes": ["agrees"]}

@@ -19,15 +19,7 @@ _SET_ASIDE_ON_CPU, _SET_ASIDE = 2 * GIB, GIB / 2
 
 
 def memory(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """Exact complexity of VGG-13 at batch 256 with the default chunks, and the collapse report.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a program.
-    """
+    """Exact complexity of VGG-13 at batch 256 with the default chunks, and the collapse report."""
     del ceiling
     subject = network("convnet4", widths=(4, 4, 4, 4), norm="none") if options.quick else network("vgg13")
     batch = 8 if options.quick else 256

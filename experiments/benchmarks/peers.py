@@ -18,11 +18,7 @@ _settings = {"precision": "float32"}
 
 
 def configure(precision: str) -> None:
-    """Gives both libraries the same precision of matrix products and convolutions, and the same number of threads.
-
-    Args:
-        precision: float32, tf32 or bfloat16; the last two make a difference on GPUs alone.
-    """
+    """Gives both libraries the same precision of matrix products and convolutions, and the same number of threads."""
     _settings["precision"] = precision
     jax.config.update("jax_default_matmul_precision", JAX_PRECISION[precision])
     if torch is None:

@@ -42,19 +42,7 @@ SUITES: dict[str, Suite] = {
 
 
 def run_suites(names: list[str], options: Options, json_path: Path | None = None) -> list[Case]:
-    """Runs suites one after another.
-
-    Args:
-        names: keys of `SUITES`.
-        options: of the run.
-        json_path: file to write everything to after every case, or None.
-
-    Returns:
-        The cases.
-
-    Raises:
-        ValueError: if there is no such suite.
-    """
+    """Runs suites one after another."""
     unknown = [name for name in names if name not in SUITES]
     if unknown:
         raise ValueError(f"--suite: got {', '.join(unknown)}, expected names out of {', '.join(SUITES)}")

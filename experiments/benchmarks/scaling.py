@@ -18,15 +18,7 @@ from ncjax import training
 
 
 def scaling(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """One curve a case; a slope of 1 in logarithms is a cost that grows linearly.
-
-    Args:
-        options: of the run; `options.figures` is where the plot goes.
-        ceiling: of the machine.
-
-    Yields:
-        A case a curve.
-    """
+    """One curve a case; a slope of 1 in logarithms is a cost that grows linearly."""
     del ceiling
     curves: list[tuple[str, list[int], list[Timing]]] = []
     # The most that the slope may be over the upper half of each curve: 1 and what a median leaves uncertain.

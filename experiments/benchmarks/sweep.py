@@ -31,15 +31,7 @@ _TOLERANCE = 3e-2
 
 
 def sweep(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """The work between two checkpoints: so many steps of every run, then every measurement.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        One case for training with measuring, one for the measuring alone.
-    """
+    """The work between two checkpoints: so many steps of every run, then every measurement."""
     del ceiling
     config = quickstart(options.quick)
     epochs, checkpoints = config.train.epochs, config.measure.checkpoints

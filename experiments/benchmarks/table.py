@@ -11,15 +11,7 @@ _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def show_case(case: Case, ceiling: Ceiling) -> str:
-    """Lays one case out.
-
-    Args:
-        case: as measured.
-        ceiling: of the same run.
-
-    Returns:
-        Lines joined by newlines: a title, a line for each contestant, targets and notes.
-    """
+    """Lays one case out."""
     lines = [f"{case.suite} · {case.title}"]
     width = max((len(name) for name in case.timings), default=0)
     for name, timing in case.timings.items():
@@ -44,14 +36,7 @@ def show_case(case: Case, ceiling: Ceiling) -> str:
 
 
 def summary(cases: list[Case]) -> str:
-    """One line a case that has a peer or a target.
-
-    Args:
-        cases: as measured.
-
-    Returns:
-        Lines joined by newlines.
-    """
+    """One line a case that has a peer or a target."""
     rows = [("suite", "case", "ncjax", "best peer", "ratio", "targets met")]
     for case in cases:
         if OURS not in case.timings and not case.targets:
@@ -68,14 +53,7 @@ def summary(cases: list[Case]) -> str:
 
 
 def to_json(case: Case) -> dict[str, Any]:
-    """A case as JSON holds it; numbers that are not finite become null.
-
-    Args:
-        case: as measured.
-
-    Returns:
-        Plain dicts, lists, strings and numbers.
-    """
+    """A case as JSON holds it; numbers that are not finite become null."""
     fields = dataclasses.asdict(case)
     fields["targets"] = [{**dataclasses.asdict(target), "met": target.met} for target in case.targets]
     return _finite({**fields, "ratio": case.ratio, "best_peer": case.best_peer})

@@ -13,20 +13,7 @@ if torch is not None:
 
 
 def build_torch(spec: ModelSpec, num_classes: int, channels: int, embedding_dim: int) -> Any:
-    """Makes the torch module of a spec; its children bear the names of the Flax network's.
-
-    Args:
-        spec: which network.
-        num_classes: outputs of its classifier.
-        channels: of the images.
-        embedding_dim: d.
-
-    Returns:
-        A module from images [n, c, h, w] to (logits, list of stages, the last one the embedding [n, d]).
-
-    Raises:
-        ValueError: if torch has no such network here.
-    """
+    """Makes the torch module of a spec; its children bear the names of the Flax network's."""
     flax_model = build(spec, num_classes)
     norm, widths = flax_model.norm, flax_model.widths
     body: Any
@@ -42,18 +29,7 @@ def build_torch(spec: ModelSpec, num_classes: int, channels: int, embedding_dim:
 
 
 def load_flax(module: Any, variables: Mapping[str, Any]) -> Any:
-    """Copies a Flax network's variables into a module of `build_torch`.
-
-    Args:
-        module: of the same spec.
-        variables: params and batch_stats.
-
-    Returns:
-        The module.
-
-    Raises:
-        ValueError: if a parameter is missing on either side, or their shapes differ.
-    """
+    """Copies a Flax network's variables into a module of `build_torch`."""
     state = {}
     for path, leaf in _leaves(variables["params"]):
         *owner, kind = path

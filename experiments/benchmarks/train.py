@@ -20,15 +20,7 @@ _LARGE_RATE = 1024.0
 
 
 def train(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """VGG-13 and ResNet-18 at 32×32, batch 128; ConvNet-4 at 28×28, batch 64.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a network.
-    """
+    """VGG-13 and ResNet-18 at 32×32, batch 128; ConvNet-4 at 28×28, batch 64."""
     del ceiling
     if options.quick:
         sizes = [(network("convnet4", size=16, channels=1, widths=(4, 4, 4, 4)), 4, 2, 1.5)]
