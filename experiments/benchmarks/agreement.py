@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks.case import Options
+from experiments.benchmarks.case import Options, Row
 from experiments.benchmarks.collapse import clustered_features, report_function
 from experiments.benchmarks.pipeline import first_group
-from experiments.benchmarks.row import Row
 from experiments.benchmarks.subjects import Network, network, normalised, pixels
 from experiments.benchmarks.sweep import quickstart
 from experiments.benchmarks.train import one_run

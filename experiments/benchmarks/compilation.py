@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 
 from experiments.benchmarks.case import Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.timing import Timing
 
 _QUICKSTART = ("--config=configs/quickstart.py",)
@@ -30,9 +29,8 @@ _TINY = (
 )
 
 
-def compilation(options: Options, ceiling: Ceiling) -> Iterator[Case]:
+def compilation(options: Options) -> Iterator[Case]:
     """Starts Python anew for every number: imports, data, compilation and one step of every run."""
-    del ceiling
     cases = {"an MLP on digits": _TINY} if options.quick else {"the quickstart": _QUICKSTART, "VGG-13": _VGG}
     for name, arguments in cases.items():
         title = f"time to first step, {name}"

@@ -9,7 +9,6 @@ import numpy as np
 
 from experiments.benchmarks import gc, peers
 from experiments.benchmarks.case import OURS, Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.subjects import Network, network, normalised, pass_flops, pixels
 from experiments.benchmarks.timing import alternate, fastest
 from ncjax import metrics
@@ -20,9 +19,8 @@ _KEY = 0
 _BATCHES = (32, 128)
 
 
-def estimate(options: Options, ceiling: Ceiling) -> Iterator[Case]:
+def estimate(options: Options) -> Iterator[Case]:
     """The networks of `gc.exact`, on as many images as one per cent of relative standard error takes."""
-    del ceiling
     for name in ("convnet4",) if options.quick else ("vgg13", "resnet18"):
         subject = network(name, widths=(4, 4, 4, 4), norm="none") if options.quick else network(name)
         title = f"to 1%, {subject.title}, d = {subject.embedding_dim}"

@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from experiments.benchmarks.case import Options
-from experiments.benchmarks.row import Row
+from experiments.benchmarks.case import Options, Row
 from experiments.benchmarks.subjects import network, training_flops
 from experiments.benchmarks.table import quantity
 from experiments.benchmarks.train import one_run

@@ -11,7 +11,6 @@ import numpy as np
 torch: Any = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
 
 MISSING = "PyTorch is not installed: ncjax is timed alone (pip install -e '.[bench]' adds the peer)"
-PRECISIONS = ("float32", "tf32", "bfloat16")
 JAX_PRECISION = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
 
 _settings = {"precision": "float32"}

@@ -11,15 +11,13 @@ import numpy as np
 
 from experiments.benchmarks import collapse, gc, train
 from experiments.benchmarks.case import Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.subjects import network, normalised, pixels
 from experiments.benchmarks.timing import Timing, alternate
 from ncjax import training
 
 
-def scaling(options: Options, ceiling: Ceiling) -> Iterator[Case]:
+def scaling(options: Options) -> Iterator[Case]:
     """One curve a case; a slope of 1 in logarithms is a cost that grows linearly."""
-    del ceiling
     curves: list[tuple[str, list[int], list[Timing]]] = []
     # The most that the slope may be over the upper half of each curve: 1 and what a median leaves uncertain.
     sources: list[tuple[str, Callable[[Options], Mapping[int, Callable[[], Any]]], float]] = [

@@ -83,9 +83,7 @@ def flops_of(function: Any, *arguments: Any) -> float:
 
 def pass_flops(subject: Network, batch: int) -> tuple[float, float]:
     """Operations of one forward pass to the embedding and of one backward pass to the images, for a batch."""
-    model = models.build(models.ModelSpec(subject.spec.name, subject.spec.widths, subject.spec.norm, "xla"), 2)
-    images = jax.ShapeDtypeStruct((batch, *subject.image_shape), jnp.float32)
-    variables = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), subject.image_shape))
+    model, variables, images = _counted(subject, batch)
 
     def embed(variables: Any, x: Any) -> Any:
         return model.apply(variables, x)[1]["embedding"]
@@ -100,11 +98,7 @@ def pass_flops(subject: Network, batch: int) -> tuple[float, float]:
 
 def training_flops(subject: Network, batch: int) -> float:
     """Operations of the loss and its gradient with respect to the parameters, for a batch."""
-    model = models.build(
-        models.ModelSpec(subject.spec.name, subject.spec.widths, subject.spec.norm, "xla"), subject.num_classes
-    )
-    images = jax.ShapeDtypeStruct((batch, *subject.image_shape), jnp.float32)
-    variables = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), subject.image_shape))
+    model, variables, images = _counted(subject, batch)
 
     def loss(params: Any, averages: Any, x: Any) -> Any:
         (logits, _), _ = model.apply(
@@ -113,3 +107,11 @@ def training_flops(subject: Network, batch: int) -> float:
         return jax.nn.logsumexp(logits, axis=-1).mean()
 
     return flops_of(jax.value_and_grad(loss), variables["params"], variables["batch_stats"], images)
+
+
+def _counted(subject: Network, batch: int) -> tuple[Any, Any, Any]:
+    """The network with convolutions as convolutions, however they are computed; shapes of variables and images."""
+    spec = models.ModelSpec(subject.spec.name, subject.spec.widths, subject.spec.norm, "xla")
+    model = models.build(spec, subject.num_classes)
+    variables = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), subject.image_shape))
+    return model, variables, jax.ShapeDtypeStruct((batch, *subject.image_shape), jnp.float32)
