@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.benchmarks import peers
 from experiments.benchmarks.case import Options, Row
 from experiments.benchmarks.collapse import clustered_features, report_function
 from experiments.benchmarks.pipeline import first_group
@@ -18,8 +19,6 @@ from experiments.benchmarks.train import one_run
 from ncjax import metrics, models, training, transfer
 
 _Method = Literal["exact", "probes"]
-# Of matrix products and convolutions: single precision throughout, and factors rounded to ten bits.
-PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32"}
 
 
 def compile_check(options: Options) -> Iterator[Row]:
@@ -50,14 +49,14 @@ def agreement(options: Options) -> Iterator[Row]:
         if not options.wants(title):
             continue
         expected: Any = None
-        for precision, setting in PRECISIONS.items():
+        for precision in ("float32", "tf32"):
             try:
-                with jax.default_matmul_precision(setting):
+                with jax.default_matmul_precision(peers.JAX_PRECISION[precision]):
                     if expected is None:
                         expected = compute(cpu)
                     found = compute(device)
             except Exception as error:
-                yield Row("agreement", title, note=" ".join(f"failed: {type(error).__name__}: {error}".split())[:200])
+                yield Row.failed("agreement", title, error)
                 break
             yield Row("agreement", title, _difference(found, expected), "relative", precision)
 

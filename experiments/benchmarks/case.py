@@ -107,6 +107,11 @@ class Row:
     unit: str = ""
     note: str = ""
 
+    @classmethod
+    def failed(cls, stage: str, what: str, error: BaseException) -> "Row":
+        """A row that says why there is no number."""
+        return cls(stage, what, note=" ".join(f"failed: {type(error).__name__}: {error}".split())[:300])
+
     def __str__(self) -> str:
         number = "" if math.isnan(self.value) else f": {self.value:.3g} {self.unit}".rstrip()
         return f"{self.stage:<11} {self.what}{number}" + (f" ({self.note})" if self.note else "")

@@ -53,8 +53,8 @@ def _case(subject: Network, title: str, options: Options) -> Case:
     found = adaptive(variables, images)
     count = int(found.num_samples)
     contestants: dict[str, Callable[[], Any]] = {OURS: lambda: adaptive(variables, images).mean.block_until_ready()}
-    exact_seconds, exact_images, notes = _exact_cost(subject, variables, images[:count], options)
-    notes.insert(0, f"{count:,} images, one probe each: {float(found.mean):.4g} ± {float(found.stderr):.2g}")
+    exact_seconds, exact_images, exact_note = _exact_cost(subject, variables, images[:count], options)
+    notes = [f"{count:,} images, one probe each: {float(found.mean):.4g} ± {float(found.stderr):.2g}", exact_note]
     if peers.torch is not None:
         name, call = _best_torch(subject, population[:count], options)
         contestants[name] = call
@@ -81,7 +81,7 @@ def _case(subject: Network, title: str, options: Options) -> Case:
     )
 
 
-def _exact_cost(subject: Network, variables: Any, images: Any, options: Options) -> tuple[float, float, list[str]]:
+def _exact_cost(subject: Network, variables: Any, images: Any, options: Options) -> tuple[float, float, str]:
     """Seconds of an exact value, and on how many images it would reach the same relative standard error."""
     two = probe_estimate(subject, options, num_probes=2)(variables, images)
     # The two probes of an image tell their own noise from the spread of the images.
@@ -92,7 +92,7 @@ def _exact_cost(subject: Network, variables: Any, images: Any, options: Options)
     timing = alternate({OURS: lambda: value(variables, few).block_until_ready()}, repeats=2)[OURS]
     seconds = timing.median / len(few)
     note = f"exact: {seconds:.3g} s an image, {needed:.0f} images for the same precision"
-    return seconds, needed, [note]
+    return seconds, needed, note
 
 
 def _best_torch(subject: Network, images: np.ndarray, options: Options) -> tuple[str, Callable[[], Any]]:
@@ -107,7 +107,7 @@ def _best_torch(subject: Network, images: np.ndarray, options: Options) -> tuple
         for batch in _BATCHES[:1] if options.quick else _BATCHES:
             for way, embed in ways.items():
                 name = f"torch random projections, {way}batch {batch}{layout}"
-                trials[name] = partial(torch_metrics.random_projections, embed, x[:128], 1, batch)
-                calls[name] = partial(torch_metrics.random_projections, embed, x, 1, batch)
+                trials[name] = partial(torch_metrics.random_projections, embed, x[:128], batch)
+                calls[name] = partial(torch_metrics.random_projections, embed, x, batch)
     best = fastest(trials, repeats=2)
     return best, calls[best]

@@ -43,9 +43,7 @@ def many_runs(options: Options) -> Iterator[Row]:
                 try:
                     yield _measured(name, shape, batch, runs, way, title)
                 except Exception as error:
-                    yield Row(
-                        "many_runs", title, note=" ".join(f"failed: {type(error).__name__}: {error}".split())[:200]
-                    )
+                    yield Row.failed("many_runs", title, error)
 
 
 def advance(sharing: str, spec: training.TrainSpec) -> Any:
@@ -62,18 +60,20 @@ def advance(sharing: str, spec: training.TrainSpec) -> Any:
     return steps
 
 
+def starts(spec: training.TrainSpec, image_shape: tuple[int, ...], runs: int) -> tuple[Any, Any, Any]:
+    """Hyper-parameters, seeds and initial states of many runs, which differ in their seeds."""
+    seeds = jnp.arange(runs, dtype=jnp.int32)
+    hyper = jax.tree.map(lambda value: jnp.full(runs, value, jnp.float32), training.Hyper(0.01, 0.9, 5e-4))
+    initial = jax.jit(jax.vmap(partial(training.init_run, spec, image_shape=image_shape)))
+    return hyper, seeds, initial(hyper, seeds)
+
+
 def _measured(name: str, shape: dict[str, Any], batch: int, runs: int, way: str, title: str) -> Row:
     sharing, lowering = WAYS[way]
     subject = network(name, **shape)
     spec, inputs = one_run(subject, batch, num_images=4 * batch)
     spec = dataclasses.replace(spec, model=dataclasses.replace(spec.model, lowering=lowering))
-    seeds = jnp.arange(runs, dtype=jnp.int32)
-    hyper = jax.tree.map(
-        lambda value: jnp.full(runs, value), training.Hyper(jnp.float32(0.01), jnp.float32(0.9), jnp.float32(5e-4))
-    )
-    state = jax.jit(jax.vmap(lambda hyper, seed: training.init_run(spec, hyper, seed, subject.image_shape)))(
-        hyper, seeds
-    )
+    hyper, seeds, state = starts(spec, subject.image_shape, runs)
     began = time.perf_counter()
     program = advance(sharing, spec).lower(hyper, seeds, state, inputs, jnp.int32(0), jnp.int32(1)).compile()
     compiling = time.perf_counter() - began
