@@ -6,7 +6,6 @@ killed keeps what it measured.
 
 import contextlib
 import dataclasses
-import json
 import signal
 import time
 import traceback
@@ -20,12 +19,11 @@ import jax
 
 from experiments.benchmarks import collapse, few_shot, gc, peers, sweep, train
 from experiments.benchmarks.agreement import agreement, compile_check
-from experiments.benchmarks.case import OURS, Case, Options
-from experiments.benchmarks.ceiling import Ceiling, measure_ceiling
+from experiments.benchmarks.case import OURS, Case, Options, Row
+from experiments.benchmarks.ceiling import measure_ceiling
 from experiments.benchmarks.many_runs import many_runs
-from experiments.benchmarks.row import Row
-from experiments.benchmarks.run import surroundings
-from experiments.benchmarks.table import quantity, seconds
+from experiments.benchmarks.run import surroundings, write
+from experiments.benchmarks.table import quantity, spread
 
 
 @dataclass(frozen=True)
@@ -60,17 +58,7 @@ def stages() -> tuple[Stage, ...]:
 def run_accelerator(
     options: Options, json_path: Path | None, total_seconds: float = 460.0, chosen: tuple[Stage, ...] | None = None
 ) -> list[Row]:
-    """Runs every stage that the time allows, prints rows as they come and a table at the end.
-
-    Args:
-        options: `max_seconds` is for one stage, the first excepted.
-        json_path: file that is written after every row, or None.
-        total_seconds: no stage begins after so many seconds, and none goes on.
-        chosen: stages; all by default.
-
-    Returns:
-        The rows.
-    """
+    """Runs every stage that the time allows, prints rows as they come and a table at the end."""
     began = time.perf_counter()
     where = surroundings(options)
     print(f"devices: {', '.join(map(str, where['devices']))}; jax {jax.__version__}", flush=True)
@@ -84,7 +72,7 @@ def run_accelerator(
         rows.append(row)
         print(row, flush=True)
         if json_path is not None:
-            _write(json_path, where, rows)
+            write(json_path, {"surroundings": where, "rows": [dataclasses.asdict(each) for each in rows]})
 
     for stage in stages() if chosen is None else chosen:
         left = total_seconds - (time.perf_counter() - began)
@@ -102,15 +90,10 @@ def run_accelerator(
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             keep(Row(stage.name, "failed", note=f"{reason} ({Path(last.filename).name}:{last.lineno})"))
         keep(Row(stage.name, "whole stage", time.perf_counter() - start, "s"))
-    print("\n" + table(rows))
+    print("", *rows, sep="\n")
     if json_path is not None:
         print(f"results: {json_path}")
     return rows
-
-
-def table(rows: list[Row]) -> str:
-    """All rows, a line each."""
-    return "\n".join(str(row) for row in rows)
 
 
 class _OutOfTimeError(BaseException):
@@ -141,23 +124,16 @@ def _configure(precision: str | None) -> None:
         peers.configure(precision)
 
 
-def _suite(suite: Callable[[Options, Ceiling], Iterator[Case]], precision: str, options: Options) -> Iterator[Row]:
-    options = dataclasses.replace(options, precision=precision, max_seconds=options.max_seconds / 4)
-    ceiling = measure_ceiling(precision, quick=True)
-    for case in suite(options, ceiling):
+def _suite(suite: Callable[[Options], Iterator[Case]], precision: str, options: Options) -> Iterator[Row]:
+    ceiling = measure_ceiling(precision, quick=True).flops
+    limit = options.max_seconds / 4
+    options = dataclasses.replace(options, precision=precision, max_seconds=limit, ceiling_flops=ceiling)
+    for case in suite(options):
         count, unit = case.items
         for name, timing in case.timings.items():
             speed = f"{quantity(case.flops / timing.median)}FLOP/s" if case.flops else ""
-            spread = f"{seconds(timing.median)} [{seconds(timing.low)} to {seconds(timing.high)}]"
             ratio = f"{case.ratio:.2f}× {case.best_peer}" if name == OURS and case.best_peer else ""
-            note = "; ".join(part for part in (precision, spread, speed, ratio) if part)
+            note = "; ".join(part for part in (precision, spread(timing), speed, ratio) if part)
             yield Row(case.suite, f"{case.title}: {name}", (count or 1) / timing.median, f"{unit or 'calls'}/s", note)
         for note in case.notes:
             yield Row(case.suite, f"{case.title}: note", note=note)
-
-
-def _write(path: Path, where: dict[str, Any], rows: list[Row]) -> None:
-    text = json.dumps({"surroundings": where, "rows": [row.to_json() for row in rows]}, indent=2, ensure_ascii=False)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text + "\n", encoding="utf-8")
-    part.replace(path)

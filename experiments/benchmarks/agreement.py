@@ -9,29 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks.case import Options
+from experiments.benchmarks import peers
+from experiments.benchmarks.case import Options, Row
 from experiments.benchmarks.collapse import clustered_features, report_function
 from experiments.benchmarks.pipeline import first_group
-from experiments.benchmarks.row import Row
 from experiments.benchmarks.subjects import Network, network, normalised, pixels
 from experiments.benchmarks.sweep import quickstart
 from experiments.benchmarks.train import one_run
 from ncjax import metrics, models, training, transfer
 
 _Method = Literal["exact", "probes"]
-# Of matrix products and convolutions: single precision throughout, and factors rounded to ten bits.
-PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32"}
 
 
 def compile_check(options: Options) -> Iterator[Row]:
-    """Compiles the quickstart's whole program (train, measure, transfer) and runs it once.
-
-    Args:
-        options: of the run.
-
-    Yields:
-        Seconds to compile and the first call, and whether all measurements are finite.
-    """
+    """Compiles the quickstart's whole program (train, measure, transfer) and runs it once."""
     group = first_group(quickstart(options.quick))
     began = time.perf_counter()
     group.advance(0, 0, measuring=True)
@@ -44,14 +35,7 @@ def compile_check(options: Options) -> Iterator[Row]:
 
 
 def agreement(options: Options) -> Iterator[Row]:
-    """Relative differences between this device and the CPU of the same process, at each precision.
-
-    Args:
-        options: of the run.
-
-    Yields:
-        A row a quantity and precision: ‖device − CPU‖/‖CPU‖.
-    """
+    """Relative differences between this device and the CPU of the same process, at each precision."""
     cpu, device = jax.devices("cpu")[0], jax.devices()[0]
     quantities: dict[str, Callable[[Any], Any]] = {
         "collapse_report, worst of its numbers": partial(_report, options),
@@ -65,14 +49,14 @@ def agreement(options: Options) -> Iterator[Row]:
         if not options.wants(title):
             continue
         expected: Any = None
-        for precision, setting in PRECISIONS.items():
+        for precision in ("float32", "tf32"):
             try:
-                with jax.default_matmul_precision(setting):
+                with jax.default_matmul_precision(peers.JAX_PRECISION[precision]):
                     if expected is None:
                         expected = compute(cpu)
                     found = compute(device)
             except Exception as error:
-                yield Row("agreement", title, note=" ".join(f"failed: {type(error).__name__}: {error}".split())[:200])
+                yield Row.failed("agreement", title, error)
                 break
             yield Row("agreement", title, _difference(found, expected), "relative", precision)
 

@@ -1,6 +1,7 @@
-"""What a suite is given and what it yields: options, cases, targets."""
+"""What a suite is given and what it yields: options, cases with their targets, rows."""
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,11 @@ OURS = "ncjax"
 
 @dataclass(frozen=True)
 class Options:
-    """How to run the suites.
+    """How to run the suites: the flags of the command, and what else they need to know.
 
     Attributes:
-        quick: tiny sizes, to see that everything works; the numbers mean nothing.
-        repeats: timed rounds of a case.
-        max_seconds: for the rounds of one case.
-        precision: of matrix products in all libraries: float32, tf32 or bfloat16.
-        figures: directory for figures, or None.
         compile_peer: whether torch's compiler is among the peers; it takes a minute a network.
-        only: part of the title that a case must have to be run.
+        ceiling_flops: of a large matrix product, a second; suites compare their own rates with it.
     """
 
     quick: bool = False
@@ -31,6 +27,7 @@ class Options:
     figures: Path | None = None
     compile_peer: bool = True
     only: str = ""
+    ceiling_flops: float = math.nan
 
     def wants(self, title: str) -> bool:
         """Whether a case of this title is to be run."""
@@ -39,14 +36,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Target:
-    """A number that was aimed at.
-
-    Attributes:
-        name: what is compared.
-        value: as measured.
-        aim: the number to reach.
-        at_least: whether the value must be at least or at most that number.
-    """
+    """A number that was aimed at: the value is to be at least, or at most, the aim."""
 
     name: str
     value: float
@@ -58,23 +48,16 @@ class Target:
         """Whether the number was reached; one that is not a number was not."""
         return self.value >= self.aim if self.at_least else self.value <= self.aim
 
-    def __str__(self) -> str:
-        sign = "≥" if self.at_least else "≤"
-        return f"{self.name} {self.value:.3g} (target {sign} {self.aim:g}: {'met' if self.met else 'missed'})"
-
 
 @dataclass(frozen=True)
 class Case:
     """One piece of work, timed.
 
     Attributes:
-        suite: name of the suite.
-        title: of the work.
         timings: of each contestant; ours is called ncjax, the others are peers.
         flops: of the work once, or 0 where bytes say more.
         bytes: moved by the work at the least, or 0.
         items: units of work in one call, such as images, and their name.
-        targets: numbers aimed at.
         notes: what a reader should know, such as how far the values agree.
         values: further numbers, for the JSON alone.
     """
@@ -99,7 +82,7 @@ class Case:
     def ratio(self) -> float:
         """Speed of ours over that of the best peer: above 1 ours is faster; not a number without a peer."""
         peer = self.best_peer
-        return float("nan") if peer is None else self.timings[peer].median / self.timings[OURS].median
+        return math.nan if peer is None else self.timings[peer].median / self.timings[OURS].median
 
     def aiming(self, *targets: Target, ratio: float | None = None) -> "Case":
         """The same case with targets; `ratio` is the aim for the speed over the best peer's, left out without one."""
@@ -107,3 +90,28 @@ class Case:
         if ratio is not None and self.best_peer is not None:
             known.insert(0, Target("ratio to the best peer", self.ratio, ratio))
         return dataclasses.replace(self, targets=self.targets + tuple(known))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the accelerator's table: a number that was measured, or a note of what went wrong.
+
+    Examples:
+        >>> print(Row("train", "ConvNet-4", 1234.5, "images/s", "tf32"))
+        train       ConvNet-4: 1.23e+03 images/s (tf32)
+    """
+
+    stage: str
+    what: str
+    value: float = math.nan
+    unit: str = ""
+    note: str = ""
+
+    @classmethod
+    def failed(cls, stage: str, what: str, error: BaseException) -> "Row":
+        """A row that says why there is no number."""
+        return cls(stage, what, note=" ".join(f"failed: {type(error).__name__}: {error}".split())[:300])
+
+    def __str__(self) -> str:
+        number = "" if math.isnan(self.value) else f": {self.value:.3g} {self.unit}".rstrip()
+        return f"{self.stage:<11} {self.what}{number}" + (f" ({self.note})" if self.note else "")

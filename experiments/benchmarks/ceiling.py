@@ -27,72 +27,49 @@ class Ceiling:
 
 
 def measure_ceiling(precision: str = "float32", quick: bool = False) -> Ceiling:
-    """Times a large matrix product and a large copy.
-
-    Args:
-        precision: of the product: float32, tf32 or bfloat16.
-        quick: small sizes.
-
-    Returns:
-        The best rate over libraries; each library's is the one of its median time.
-    """
+    """Times a large matrix product and a large copy; `quick` makes them small."""
     large = jax.default_backend() != "cpu"
     size = 256 if quick else 16384 if large else 2048
     length = 2**16 if quick else 2**28 if large else 2**26
-    products = {"jax": _jax_product(size, precision)}
-    copies = {"jax": _jax_copy(length)}
+    calls = {"jax": _jax_calls(size, length, precision)}
     if peers.torch is not None:
-        products["torch"] = _torch_product(size)
-        copies["torch"] = _torch_copy(length)
+        calls["torch"] = _torch_calls(size, length)
     repeats = 3 if quick else 11
-    product_times, copy_times = alternate(products, repeats, warm_up=2), alternate(copies, repeats, warm_up=2)
+    products = alternate({name: product for name, (product, _) in calls.items()}, repeats, warm_up=2)
+    copies = alternate({name: copy for name, (_, copy) in calls.items()}, repeats, warm_up=2)
     by_library = {
-        name: {"flops": 2 * size**3 / product_times[name].median, "bytes": 8 * length / copy_times[name].median}
-        for name in products
+        name: {"flops": 2 * size**3 / products[name].median, "bytes": 8 * length / copies[name].median}
+        for name in calls
     }
-    return Ceiling(
-        flops=max(rates["flops"] for rates in by_library.values()),
-        bytes=max(rates["bytes"] for rates in by_library.values()),
-        by_library=by_library,
-    )
+    best = {rate: max(rates[rate] for rates in by_library.values()) for rate in ("flops", "bytes")}
+    return Ceiling(**best, by_library=by_library)
 
 
-def _jax_product(size: int, precision: str) -> Callable[[], Any]:
+def _jax_calls(size: int, length: int, precision: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
     matrix = jax.random.normal(jax.random.key(0), (size, size))
     product = jax.jit(lambda x: jnp.matmul(x, x, precision=peers.JAX_PRECISION[precision]))
-    return lambda: product(matrix).block_until_ready()
-
-
-def _jax_copy(length: int) -> Callable[[], Any]:
     # A negation in place is a copy that no compiler leaves out, into memory that need not be asked for.
     negate = jax.jit(jnp.negative, donate_argnums=0)
     held = [jnp.ones(length)]
 
-    def call() -> None:
+    def copy() -> None:
         held[0] = negate(held[0]).block_until_ready()
 
-    return call
+    return lambda: product(matrix).block_until_ready(), copy
 
 
-def _torch_product(size: int) -> Callable[[], Any]:
+def _torch_calls(size: int, length: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
     torch = peers.torch
     matrix = torch.randn(size, size, device=peers.device(), dtype=peers.matmul_dtype())
-    out = torch.empty_like(matrix)
-
-    def call() -> None:
-        torch.matmul(matrix, matrix, out=out)
-        peers.synchronise()
-
-    return call
-
-
-def _torch_copy(length: int) -> Callable[[], Any]:
-    torch = peers.torch
     vector = torch.ones(length, device=peers.device())
-    out = torch.empty_like(vector)
+    product, copied = torch.empty_like(matrix), torch.empty_like(vector)
 
-    def call() -> None:
-        out.copy_(vector)
+    def multiply() -> None:
+        torch.matmul(matrix, matrix, out=product)
         peers.synchronise()
 
-    return call
+    def copy() -> None:
+        copied.copy_(vector)
+        peers.synchronise()
+
+    return multiply, copy

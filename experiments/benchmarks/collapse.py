@@ -8,7 +8,6 @@ import numpy as np
 
 from experiments.benchmarks import peers
 from experiments.benchmarks.case import OURS, Case, Options
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.timing import alternate
 from ncjax import metrics
 
@@ -16,17 +15,8 @@ from ncjax import metrics
 _TOLERANCE = 2e-2
 
 
-def collapse(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """Features of 50,000 × 512 in 10 and 100 classes, and of 10,000 × 2,048 in 100.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a size.
-    """
-    del ceiling
+def collapse(options: Options) -> Iterator[Case]:
+    """Features of 50,000 × 512 in 10 and 100 classes, and of 10,000 × 2,048 in 100."""
     sizes = [(500, 16, 4)] if options.quick else [(50_000, 512, 10), (50_000, 512, 100), (10_000, 2048, 100)]
     for samples, dim, classes in sizes:
         title = f"collapse_report, {samples:,} × {dim:,}, C = {classes}"

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 
 from experiments.benchmarks.case import Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.timing import Timing
 
 _QUICKSTART = ("--config=configs/quickstart.py",)
@@ -30,17 +29,8 @@ _TINY = (
 )
 
 
-def compilation(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """Starts Python anew for every number: imports, data, compilation and one step of every run.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a network.
-    """
-    del ceiling
+def compilation(options: Options) -> Iterator[Case]:
+    """Starts Python anew for every number: imports, data, compilation and one step of every run."""
     cases = {"an MLP on digits": _TINY} if options.quick else {"the quickstart": _QUICKSTART, "VGG-13": _VGG}
     for name, arguments in cases.items():
         title = f"time to first step, {name}"
@@ -71,17 +61,7 @@ def compilation(options: Options, ceiling: Ceiling) -> Iterator[Case]:
 
 
 def first_step(*arguments: str) -> dict[str, float]:
-    """Runs `first_step` in a process of its own.
-
-    Args:
-        *arguments: its flags.
-
-    Returns:
-        What it measured, in seconds.
-
-    Raises:
-        RuntimeError: if the process fails; the message ends with what it wrote.
-    """
+    """Runs `first_step` in a process of its own."""
     command = [sys.executable, "-m", "experiments.benchmarks.first_step", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=dict(os.environ))
     if done.returncode:

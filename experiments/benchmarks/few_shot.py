@@ -8,24 +8,14 @@ import numpy as np
 
 from experiments.benchmarks import peers
 from experiments.benchmarks.case import OURS, Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.timing import alternate
 from ncjax import transfer
 
 _AIMS = {"ncm": 5000, "ridge": 2000}
 
 
-def few_shot(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """5-way 5-shot episodes with 15 queries a class on features of 20 classes × 600, d = 640.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a head.
-    """
-    del ceiling
+def few_shot(options: Options) -> Iterator[Case]:
+    """5-way 5-shot episodes with 15 queries a class on features of 20 classes × 600, d = 640."""
     episodes, dim, per_class = (20, 8, 30) if options.quick else (10_000, 640, 600)
     for head, aim in _AIMS.items():
         title = f"{head}, {episodes:,} episodes, 5-way 5-shot 15 queries, d = {dim}"

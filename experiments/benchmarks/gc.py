@@ -9,7 +9,6 @@ import numpy as np
 
 from experiments.benchmarks import peers
 from experiments.benchmarks.case import OURS, Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.subjects import Network, network, normalised, pass_flops, pixels
 from experiments.benchmarks.timing import alternate, fastest
 from ncjax import metrics
@@ -18,22 +17,14 @@ from ncjax import metrics
 _ROWS = (32, 128, 512)
 
 
-def exact(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """VGG-13 and ResNet-18, 512 outputs.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a network.
-    """
+def exact(options: Options) -> Iterator[Case]:
+    """VGG-13 and ResNet-18, 512 outputs."""
     for name in ("convnet4",) if options.quick else ("vgg13", "resnet18"):
         subject = network(name, widths=(4, 4, 4, 4), norm="none") if options.quick else network(name)
         batch = 2 if options.quick else 16
         title = f"exact, {subject.title}, d = {subject.embedding_dim}, batch {batch}"
         if options.wants(title):
-            yield _exact_case(subject, batch, title, options, ceiling)
+            yield _exact_case(subject, batch, title, options)
 
 
 def exact_value(subject: Network, options: Options) -> Any:
@@ -48,7 +39,7 @@ def exact_value(subject: Network, options: Options) -> Any:
     return value
 
 
-def _exact_case(subject: Network, batch: int, title: str, options: Options, ceiling: Ceiling) -> Case:
+def _exact_case(subject: Network, batch: int, title: str, options: Options) -> Case:
     images = normalised(pixels(batch, subject.image_shape))
     ours = exact_value(subject, options)
     variables, inputs = jax.device_put((subject.variables, images))
@@ -67,7 +58,7 @@ def _exact_case(subject: Network, batch: int, title: str, options: Options, ceil
     # Both have run and compiled: nothing is left to warm up.
     timings = alternate(contestants, options.repeats, options.max_seconds, warm_up=0 if peers.torch is not None else 1)
     case = Case("gc", title, timings, flops=flops, items=(batch, "images"), notes=tuple(notes))
-    share = flops / timings[OURS].median / ceiling.flops
+    share = flops / timings[OURS].median / options.ceiling_flops
     on_gpu = jax.default_backend() != "cpu"
     return case.aiming(Target("share of the matmul ceiling, zeros counted", share, 0.5 if on_gpu else 0.8), ratio=2.0)
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from experiments.benchmarks import gc, peers
 from experiments.benchmarks.case import OURS, Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.subjects import Network, network, normalised, pass_flops, pixels
 from experiments.benchmarks.timing import alternate, fastest
 from ncjax import metrics
@@ -20,17 +19,8 @@ _KEY = 0
 _BATCHES = (32, 128)
 
 
-def estimate(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """The networks of `gc.exact`, on as many images as one per cent of relative standard error takes.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a network.
-    """
-    del ceiling
+def estimate(options: Options) -> Iterator[Case]:
+    """The networks of `gc.exact`, on as many images as one per cent of relative standard error takes."""
     for name in ("convnet4",) if options.quick else ("vgg13", "resnet18"):
         subject = network(name, widths=(4, 4, 4, 4), norm="none") if options.quick else network(name)
         title = f"to 1%, {subject.title}, d = {subject.embedding_dim}"
@@ -63,8 +53,8 @@ def _case(subject: Network, title: str, options: Options) -> Case:
     found = adaptive(variables, images)
     count = int(found.num_samples)
     contestants: dict[str, Callable[[], Any]] = {OURS: lambda: adaptive(variables, images).mean.block_until_ready()}
-    exact_seconds, exact_images, notes = _exact_cost(subject, variables, images[:count], options)
-    notes.insert(0, f"{count:,} images, one probe each: {float(found.mean):.4g} ± {float(found.stderr):.2g}")
+    exact_seconds, exact_images, exact_note = _exact_cost(subject, variables, images[:count], options)
+    notes = [f"{count:,} images, one probe each: {float(found.mean):.4g} ± {float(found.stderr):.2g}", exact_note]
     if peers.torch is not None:
         name, call = _best_torch(subject, population[:count], options)
         contestants[name] = call
@@ -91,7 +81,7 @@ def _case(subject: Network, title: str, options: Options) -> Case:
     )
 
 
-def _exact_cost(subject: Network, variables: Any, images: Any, options: Options) -> tuple[float, float, list[str]]:
+def _exact_cost(subject: Network, variables: Any, images: Any, options: Options) -> tuple[float, float, str]:
     """Seconds of an exact value, and on how many images it would reach the same relative standard error."""
     two = probe_estimate(subject, options, num_probes=2)(variables, images)
     # The two probes of an image tell their own noise from the spread of the images.
@@ -102,7 +92,7 @@ def _exact_cost(subject: Network, variables: Any, images: Any, options: Options)
     timing = alternate({OURS: lambda: value(variables, few).block_until_ready()}, repeats=2)[OURS]
     seconds = timing.median / len(few)
     note = f"exact: {seconds:.3g} s an image, {needed:.0f} images for the same precision"
-    return seconds, needed, [note]
+    return seconds, needed, note
 
 
 def _best_torch(subject: Network, images: np.ndarray, options: Options) -> tuple[str, Callable[[], Any]]:
@@ -117,7 +107,7 @@ def _best_torch(subject: Network, images: np.ndarray, options: Options) -> tuple
         for batch in _BATCHES[:1] if options.quick else _BATCHES:
             for way, embed in ways.items():
                 name = f"torch random projections, {way}batch {batch}{layout}"
-                trials[name] = partial(torch_metrics.random_projections, embed, x[:128], 1, batch)
-                calls[name] = partial(torch_metrics.random_projections, embed, x, 1, batch)
+                trials[name] = partial(torch_metrics.random_projections, embed, x[:128], batch)
+                calls[name] = partial(torch_metrics.random_projections, embed, x, batch)
     best = fastest(trials, repeats=2)
     return best, calls[best]

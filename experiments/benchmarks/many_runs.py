@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from experiments.benchmarks.case import Options
-from experiments.benchmarks.row import Row
+from experiments.benchmarks.case import Options, Row
 from experiments.benchmarks.subjects import network, training_flops
 from experiments.benchmarks.table import quantity
 from experiments.benchmarks.train import one_run
@@ -27,14 +26,7 @@ RUNS = (12, 4, 1)
 
 
 def many_runs(options: Options) -> Iterator[Row]:
-    """Training steps of 1, 4 and 12 runs of ConvNet-4 and ResNet-18 in each of the three ways.
-
-    Args:
-        options: of the run.
-
-    Yields:
-        Rows of images a second over all runs; a way that fails is a row too.
-    """
+    """Training steps of 1, 4 and 12 runs of ConvNet-4 and ResNet-18 in each of the three ways."""
     if options.quick:
         sizes = [("convnet4", {"size": 8, "channels": 1, "widths": (4, 4), "num_classes": 4}, 4)]
     else:
@@ -51,21 +43,11 @@ def many_runs(options: Options) -> Iterator[Row]:
                 try:
                     yield _measured(name, shape, batch, runs, way, title)
                 except Exception as error:
-                    yield Row(
-                        "many_runs", title, note=" ".join(f"failed: {type(error).__name__}: {error}".split())[:200]
-                    )
+                    yield Row.failed("many_runs", title, error)
 
 
 def advance(sharing: str, spec: training.TrainSpec) -> Any:
-    """Training steps of many runs as one compiled program.
-
-    Args:
-        sharing: ``vmap`` or ``map``.
-        spec: of a run.
-
-    Returns:
-        A function of hyper-parameters, seeds and states with a leading axis, data, first step and number of steps.
-    """
+    """Training steps of many runs as one compiled program."""
 
     @partial(jax.jit, donate_argnums=2)
     def steps(hyper: Any, seeds: Any, state: Any, inputs: Any, start: Any, number: Any) -> Any:
@@ -78,18 +60,20 @@ def advance(sharing: str, spec: training.TrainSpec) -> Any:
     return steps
 
 
+def starts(spec: training.TrainSpec, image_shape: tuple[int, ...], runs: int) -> tuple[Any, Any, Any]:
+    """Hyper-parameters, seeds and initial states of many runs, which differ in their seeds."""
+    seeds = jnp.arange(runs, dtype=jnp.int32)
+    hyper = jax.tree.map(lambda value: jnp.full(runs, value, jnp.float32), training.Hyper(0.01, 0.9, 5e-4))
+    initial = jax.jit(jax.vmap(partial(training.init_run, spec, image_shape=image_shape)))
+    return hyper, seeds, initial(hyper, seeds)
+
+
 def _measured(name: str, shape: dict[str, Any], batch: int, runs: int, way: str, title: str) -> Row:
     sharing, lowering = WAYS[way]
     subject = network(name, **shape)
     spec, inputs = one_run(subject, batch, num_images=4 * batch)
     spec = dataclasses.replace(spec, model=dataclasses.replace(spec.model, lowering=lowering))
-    seeds = jnp.arange(runs, dtype=jnp.int32)
-    hyper = jax.tree.map(
-        lambda value: jnp.full(runs, value), training.Hyper(jnp.float32(0.01), jnp.float32(0.9), jnp.float32(5e-4))
-    )
-    state = jax.jit(jax.vmap(lambda hyper, seed: training.init_run(spec, hyper, seed, subject.image_shape)))(
-        hyper, seeds
-    )
+    hyper, seeds, state = starts(spec, subject.image_shape, runs)
     began = time.perf_counter()
     program = advance(sharing, spec).lower(hyper, seeds, state, inputs, jnp.int32(0), jnp.int32(1)).compile()
     compiling = time.perf_counter() - began

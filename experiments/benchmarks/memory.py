@@ -9,7 +9,6 @@ import jax.numpy as jnp
 
 from experiments.benchmarks import gc
 from experiments.benchmarks.case import Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.subjects import Network, network
 from ncjax import metrics
 
@@ -18,17 +17,8 @@ GIB = 2**30
 _SET_ASIDE_ON_CPU, _SET_ASIDE = 2 * GIB, GIB / 2
 
 
-def memory(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """Exact complexity of VGG-13 at batch 256 with the default chunks, and the collapse report.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a program.
-    """
-    del ceiling
+def memory(options: Options) -> Iterator[Case]:
+    """Exact complexity of VGG-13 at batch 256 with the default chunks, and the collapse report."""
     subject = network("convnet4", widths=(4, 4, 4, 4), norm="none") if options.quick else network("vgg13")
     batch = 8 if options.quick else 256
     title = f"exact complexity, {subject.title}, d = {subject.embedding_dim}, batch {batch}"

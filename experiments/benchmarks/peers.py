@@ -11,18 +11,13 @@ import numpy as np
 torch: Any = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
 
 MISSING = "PyTorch is not installed: ncjax is timed alone (pip install -e '.[bench]' adds the peer)"
-PRECISIONS = ("float32", "tf32", "bfloat16")
 JAX_PRECISION = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat16"}
 
 _settings = {"precision": "float32"}
 
 
 def configure(precision: str) -> None:
-    """Gives both libraries the same precision of matrix products and convolutions, and the same number of threads.
-
-    Args:
-        precision: float32, tf32 or bfloat16; the last two make a difference on GPUs alone.
-    """
+    """Gives both libraries the same precision of matrix products and convolutions, and the same number of threads."""
     _settings["precision"] = precision
     jax.config.update("jax_default_matmul_precision", JAX_PRECISION[precision])
     if torch is None:

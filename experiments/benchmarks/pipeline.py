@@ -63,14 +63,7 @@ class Pipeline:
 
 
 def first_group(config: ml_collections.ConfigDict) -> Pipeline:
-    """Prepares the first group of a config's runs as a sweep does.
-
-    Args:
-        config: of a sweep.
-
-    Returns:
-        The group before its first step.
-    """
+    """Prepares the first group of a config's runs as a sweep does."""
     plan = read_config(config)
     dataset = data.load(plan.data)
     index = None if dataset.target is None else transfer.class_index(dataset.target.labels)

@@ -1,5 +1,6 @@
 """Runs suites, prints each case as it is done and writes them all."""
 
+import dataclasses
 import datetime as dt
 import json
 import platform
@@ -22,13 +23,11 @@ from experiments.benchmarks import (
     train,
 )
 from experiments.benchmarks.case import Case, Options
-from experiments.benchmarks.ceiling import Ceiling, measure_ceiling
-from experiments.benchmarks.table import quantity, show_case, summary, to_json
+from experiments.benchmarks.ceiling import measure_ceiling
+from experiments.benchmarks.table import CASES, case_line, finite, heading, target_lines, to_json
 from ncjax.sweep.workdir.environment import environment
 
-Suite = Callable[[Options, Ceiling], Iterator[Case]]
-
-SUITES: dict[str, Suite] = {
+SUITES: dict[str, Callable[[Options], Iterator[Case]]] = {
     "gc": gc.exact,
     "gc_estimate": gc_estimate.estimate,
     "collapse": collapse.collapse,
@@ -42,38 +41,26 @@ SUITES: dict[str, Suite] = {
 
 
 def run_suites(names: list[str], options: Options, json_path: Path | None = None) -> list[Case]:
-    """Runs suites one after another.
-
-    Args:
-        names: keys of `SUITES`.
-        options: of the run.
-        json_path: file to write everything to after every case, or None.
-
-    Returns:
-        The cases.
-
-    Raises:
-        ValueError: if there is no such suite.
-    """
+    """Runs suites, keys of `SUITES`, one after another; the file is written after every case."""
     unknown = [name for name in names if name not in SUITES]
     if unknown:
         raise ValueError(f"--suite: got {', '.join(unknown)}, expected names out of {', '.join(SUITES)}")
     peers.configure(options.precision)
     where = surroundings(options)
-    print(", ".join(f"{name} {value}" for name, value in where.items() if isinstance(value, str | int)))
     if peers.torch is None:
         print(peers.MISSING)
     ceiling = measure_ceiling(options.precision, options.quick)
-    for library, rates in ceiling.by_library.items():
-        print(f"ceiling, {library}: matmul {quantity(rates['flops'])}FLOP/s, copy {quantity(rates['bytes'])}B/s")
+    options = dataclasses.replace(options, ceiling_flops=ceiling.flops)
+    print(f"{heading(where, ceiling)}\n\n{CASES}", flush=True)
     cases: list[Case] = []
     for name in names:
-        for case in SUITES[name](options, ceiling):
+        for case in SUITES[name](options):
             cases.append(case)
-            print("\n" + show_case(case, ceiling), flush=True)
+            print(case_line(case, ceiling), flush=True)
             if json_path is not None:
-                _write(json_path, where, ceiling, cases)
-    print("\n" + summary(cases))
+                found = [to_json(each) for each in cases]
+                write(json_path, {"surroundings": where, "ceiling": dataclasses.asdict(ceiling), "cases": found})
+    print(f"\n{target_lines(cases)}")
     if json_path is not None:
         print(f"results: {json_path}")
     return cases
@@ -87,28 +74,26 @@ def surroundings(options: Options) -> dict[str, Any]:
         versions["torch"] = peers.torch.__version__
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "processor": processor_name(),
+        "processor": _processor_name(),
         "threads": peers.threads(),
         "precision": options.precision,
         "devices": known["devices"],
         "versions": versions,
-        "command": shlex.join(["python", "-m", "experiments.benchmark", *sys.argv[1:]]),
+        "command": shlex.join(["ncjax", "benchmark", *sys.argv[1:]]),
     }
 
 
-def processor_name() -> str:
-    """Name of the processor as the system knows it."""
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Writes JSON; a run that is killed leaves a whole file."""
+    part = path.with_name(path.name + ".part")
+    text = json.dumps(finite(content), indent=2, ensure_ascii=False, allow_nan=False)
+    part.write_text(text + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _processor_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def _write(path: Path, where: dict[str, Any], ceiling: Ceiling, cases: list[Case]) -> None:
-    result = {
-        "surroundings": where,
-        "ceiling": {"flops": ceiling.flops, "bytes": ceiling.bytes, "by_library": ceiling.by_library},
-        "cases": [to_json(case) for case in cases],
-    }
-    path.write_text(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """How cost grows: with runs in a program, outputs, images, samples and classes; measured, fitted, plotted."""
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,25 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks import collapse, gc, train
+from experiments.benchmarks import collapse, gc, many_runs, train
 from experiments.benchmarks.case import Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.subjects import network, normalised, pixels
 from experiments.benchmarks.timing import Timing, alternate
-from ncjax import training
 
 
-def scaling(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """One curve a case; a slope of 1 in logarithms is a cost that grows linearly.
-
-    Args:
-        options: of the run; `options.figures` is where the plot goes.
-        ceiling: of the machine.
-
-    Yields:
-        A case a curve.
-    """
-    del ceiling
+def scaling(options: Options) -> Iterator[Case]:
+    """One curve a case; a slope of 1 in logarithms is a cost that grows linearly."""
     curves: list[tuple[str, list[int], list[Timing]]] = []
     # The most that the slope may be over the upper half of each curve: 1 and what a median leaves uncertain.
     sources: list[tuple[str, Callable[[Options], Mapping[int, Callable[[], Any]]], float]] = [
@@ -59,6 +48,22 @@ def scaling(options: Options, ceiling: Ceiling) -> Iterator[Case]:
         _draw(curves, options.figures)
 
 
+@dataclass
+class _Steps:
+    """Eight steps of every run, from where the last call has left them."""
+
+    advance: Callable[..., Any]
+    hyper: Any
+    seeds: Any
+    state: Any
+    inputs: Any
+
+    def __call__(self) -> None:
+        start, steps = jnp.int32(0), jnp.int32(8)
+        after = self.advance(self.hyper, self.seeds, self.state, self.inputs, start, steps)
+        self.state = jax.block_until_ready(after)
+
+
 def _runs(options: Options) -> dict[int, Callable[[], Any]]:
     """Training steps of many runs of a small network."""
     if options.quick:
@@ -69,23 +74,8 @@ def _runs(options: Options) -> dict[int, Callable[[], Any]]:
     spec, inputs = train.one_run(subject, batch=32, num_images=128)
     calls: dict[int, Callable[[], Any]] = {}
     for runs in (1, 2) if options.quick else (1, 2, 4, 8, 16, 32):
-        hyper = jax.tree.map(lambda x, runs=runs: jnp.full(runs, x, jnp.float32), training.Hyper(0.01, 0.9, 0.0))
-        seeds = jnp.arange(runs)
-        init = lambda hyper, seed: training.init_run(spec, hyper, seed, subject.image_shape)  # noqa: E731
-
-        def one(run: tuple[Any, Any, Any], inputs: Any) -> Any:
-            hyper, seed, state = run
-            return training.train_steps(spec, hyper, seed, state, inputs, jnp.int32(0), jnp.int32(8))
-
-        @jax.jit
-        def many(state: Any, hyper: Any, seeds: Any, inputs: Any) -> Any:
-            each = partial(one, inputs=inputs)
-            return jax.lax.map(each, (hyper, seeds, state)) if on_cpu else jax.vmap(each)((hyper, seeds, state))
-
-        state = jax.vmap(init)(hyper, seeds)
-        calls[runs] = lambda many=many, state=state, hyper=hyper, seeds=seeds: jax.block_until_ready(
-            many(state, hyper, seeds, inputs)
-        )
+        hyper, seeds, state = many_runs.starts(spec, subject.image_shape, runs)
+        calls[runs] = _Steps(many_runs.advance("map" if on_cpu else "vmap", spec), hyper, seeds, state, inputs)
     return calls
 
 

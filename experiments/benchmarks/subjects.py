@@ -46,19 +46,7 @@ class Network:
 def network(
     name: str, size: int = 32, channels: int = 3, num_classes: int = 10, norm: Any = "standard", **options: Any
 ) -> Network:
-    """A network with its initial weights.
-
-    Args:
-        name: of the model.
-        size: height and width of the images.
-        channels: of the images.
-        num_classes: of the classifier.
-        norm: as in `ModelSpec`.
-        **options: as in `ModelSpec`.
-
-    Returns:
-        The network.
-    """
+    """A network with its initial weights."""
     spec = models.ModelSpec(name, norm=norm, **options)
     shape = (size, size, channels)
     model = models.build(spec, num_classes)
@@ -86,16 +74,7 @@ def normalised(images: np.ndarray) -> np.ndarray:
 
 
 def flops_of(function: Any, *arguments: Any) -> float:
-    """Floating-point operations of a function without loops, by XLA's cost analysis before any optimisation.
-
-    Args:
-        function: of arrays.
-        *arguments: arrays or their shapes.
-
-    Returns:
-        The number: two for each multiplication with its addition, and none for taps of a convolution that lie in the
-        padding.
-    """
+    """Floating-point operations of a function without loops, by XLA's cost analysis before any optimisation."""
     # The CUDA compiler counts nothing.
     with jax.default_device(jax.devices("cpu")[0]):
         analysis: Any = jax.jit(function).lower(*arguments).cost_analysis()
@@ -103,18 +82,8 @@ def flops_of(function: Any, *arguments: Any) -> float:
 
 
 def pass_flops(subject: Network, batch: int) -> tuple[float, float]:
-    """Operations of one forward pass to the embedding and of one backward pass to the images, for a batch.
-
-    Args:
-        subject: the network; its convolutions are counted as convolutions, however they are computed.
-        batch: images.
-
-    Returns:
-        Forward and backward.
-    """
-    model = models.build(models.ModelSpec(subject.spec.name, subject.spec.widths, subject.spec.norm, "xla"), 2)
-    images = jax.ShapeDtypeStruct((batch, *subject.image_shape), jnp.float32)
-    variables = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), subject.image_shape))
+    """Operations of one forward pass to the embedding and of one backward pass to the images, for a batch."""
+    model, variables, images = _counted(subject, batch)
 
     def embed(variables: Any, x: Any) -> Any:
         return model.apply(variables, x)[1]["embedding"]
@@ -129,11 +98,7 @@ def pass_flops(subject: Network, batch: int) -> tuple[float, float]:
 
 def training_flops(subject: Network, batch: int) -> float:
     """Operations of the loss and its gradient with respect to the parameters, for a batch."""
-    model = models.build(
-        models.ModelSpec(subject.spec.name, subject.spec.widths, subject.spec.norm, "xla"), subject.num_classes
-    )
-    images = jax.ShapeDtypeStruct((batch, *subject.image_shape), jnp.float32)
-    variables = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), subject.image_shape))
+    model, variables, images = _counted(subject, batch)
 
     def loss(params: Any, averages: Any, x: Any) -> Any:
         (logits, _), _ = model.apply(
@@ -142,3 +107,11 @@ def training_flops(subject: Network, batch: int) -> float:
         return jax.nn.logsumexp(logits, axis=-1).mean()
 
     return flops_of(jax.value_and_grad(loss), variables["params"], variables["batch_stats"], images)
+
+
+def _counted(subject: Network, batch: int) -> tuple[Any, Any, Any]:
+    """The network with convolutions as convolutions, however they are computed; shapes of variables and images."""
+    spec = models.ModelSpec(subject.spec.name, subject.spec.widths, subject.spec.norm, "xla")
+    model = models.build(spec, subject.num_classes)
+    variables = jax.eval_shape(lambda: models.initialise(model, jax.random.key(0), subject.image_shape))
+    return model, variables, jax.ShapeDtypeStruct((batch, *subject.image_shape), jnp.float32)

@@ -8,7 +8,6 @@ import ml_collections
 
 from experiments.benchmarks import peers, subjects
 from experiments.benchmarks.case import OURS, Case, Options, Target
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.pipeline import Pipeline, first_group
 from experiments.benchmarks.timing import alternate
 from ncjax.sweep import default_config
@@ -30,17 +29,8 @@ _INVERSES = ("nc1", "vci")
 _TOLERANCE = 3e-2
 
 
-def sweep(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """The work between two checkpoints: so many steps of every run, then every measurement.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        One case for training with measuring, one for the measuring alone.
-    """
-    del ceiling
+def sweep(options: Options) -> Iterator[Case]:
+    """The work between two checkpoints: so many steps of every run, then every measurement."""
     config = quickstart(options.quick)
     epochs, checkpoints = config.train.epochs, config.measure.checkpoints
     group = first_group(config)

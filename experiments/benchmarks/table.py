@@ -1,4 +1,4 @@
-"""Measured cases as text for a terminal and as JSON."""
+"""Measured cases as Markdown, which a terminal shows as well, and as JSON."""
 
 import dataclasses
 import math
@@ -6,79 +6,75 @@ from typing import Any
 
 from experiments.benchmarks.case import OURS, Case
 from experiments.benchmarks.ceiling import Ceiling
+from experiments.benchmarks.timing import Timing
 
+CASES = "| work | ncjax | best peer | ratio | rate, share of the ceiling | notes |\n|---|---|---|---|---|---|"
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_VERSIONS = ("jax", "jaxlib", "flax", "numpy", "torch")
 
 
-def show_case(case: Case, ceiling: Ceiling) -> str:
-    """Lays one case out.
-
-    Args:
-        case: as measured.
-        ceiling: of the same run.
-
-    Returns:
-        Lines joined by newlines: a title, a line for each contestant, targets and notes.
-    """
-    lines = [f"{case.suite} · {case.title}"]
-    width = max((len(name) for name in case.timings), default=0)
-    for name, timing in case.timings.items():
-        rate = 1 / timing.median
-        cells = [
-            f"  {name:{width}}",
-            f"{seconds(timing.median):>9}",
-            f"[{seconds(timing.low)}, {seconds(timing.high)}]",
-        ]
-        if case.items[0]:
-            cells.append(f"{quantity(case.items[0] * rate)}{case.items[1]}/s")
-        if case.flops:
-            cells.append(f"{quantity(case.flops * rate)}FLOP/s ({case.flops * rate / ceiling.flops:.0%} of matmul)")
-        if case.bytes:
-            cells.append(f"{quantity(case.bytes * rate)}B/s ({case.bytes * rate / ceiling.bytes:.0%} of copy)")
-        lines.append("  ".join(cells))
-    if not math.isnan(case.ratio):
-        lines.append(f"  {case.ratio:.2f}× as fast as {case.best_peer}")
-    lines += [f"  {target}" for target in case.targets]
-    lines += [f"  {note}" for note in case.notes]
-    return "\n".join(lines)
-
-
-def summary(cases: list[Case]) -> str:
-    """One line a case that has a peer or a target.
-
-    Args:
-        cases: as measured.
-
-    Returns:
-        Lines joined by newlines.
-    """
-    rows = [("suite", "case", "ncjax", "best peer", "ratio", "targets met")]
-    for case in cases:
-        if OURS not in case.timings and not case.targets:
-            continue
-        ours = seconds(case.timings[OURS].median) if OURS in case.timings else "-"
-        ratio = "-" if math.isnan(case.ratio) else f"{case.ratio:.2f}"
-        peer = "-" if case.best_peer is None else seconds(case.timings[case.best_peer].median)
-        met = f"{sum(target.met for target in case.targets)} of {len(case.targets)}" if case.targets else "-"
-        rows.append((case.suite, case.title, ours, peer, ratio, met))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+def heading(where: dict[str, Any], ceiling: Ceiling) -> str:
+    """The command, and the machine that the numbers depend on."""
+    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items() if name in _VERSIONS)
+    limits = "; ".join(
+        f"{library} matmul {quantity(rates['flops'])}FLOP/s, copy {quantity(rates['bytes'])}B/s"
+        for library, rates in ceiling.by_library.items()
     )
+    machine = f"{where['processor']}, {where['threads']} threads, {', '.join(where['devices'])}, {where['precision']}"
+    return f"`{where['command']}`\n\n{where['date']}, {machine}; {versions}. Ceilings: {limits}."
+
+
+def case_line(case: Case, ceiling: Ceiling) -> str:
+    """One case as a line of the table that `CASES` begins."""
+    ours, peer = case.timings.get(OURS), case.best_peer
+    rate = []
+    if ours and case.items[0]:
+        rate.append(f"{quantity(case.items[0] / ours.median)}{case.items[1]}/s")
+    for work, limit, unit in ((case.flops, ceiling.flops, "FLOP/s"), (case.bytes, ceiling.bytes, "B/s")):
+        if ours and work:
+            rate.append(f"{quantity(work / ours.median)}{unit}, {work / ours.median / limit:.0%}")
+    # Where ours is not one contestant but several, as in a curve, all of them are what was measured.
+    measured = spread(ours) if ours else "<br>".join(f"{name}: {spread(each)}" for name, each in case.timings.items())
+    cells = [
+        case.title,
+        measured or "–",
+        f"{peer}: {spread(case.timings[peer])}" if peer else "–",
+        f"{case.ratio:.2f}" if peer else "–",
+        "; ".join(rate) or "–",
+        "; ".join(case.notes),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def target_lines(cases: list[Case]) -> str:
+    """The table of all targets; empty where there are none."""
+    lines = ["| target | value | aim | |", "|---|---|---|---|"]
+    for case in cases:
+        for target in case.targets:
+            sign, met = ("≥" if target.at_least else "≤"), ("met" if target.met else "**missed**")
+            lines.append(f"| {case.title}: {target.name} | {target.value:.3g} | {sign} {target.aim:g} | {met} |")
+    return "\n".join(lines) if len(lines) > 2 else ""
 
 
 def to_json(case: Case) -> dict[str, Any]:
-    """A case as JSON holds it; numbers that are not finite become null.
-
-    Args:
-        case: as measured.
-
-    Returns:
-        Plain dicts, lists, strings and numbers.
-    """
+    """A case as JSON holds it."""
     fields = dataclasses.asdict(case)
     fields["targets"] = [{**dataclasses.asdict(target), "met": target.met} for target in case.targets]
-    return _finite({**fields, "ratio": case.ratio, "best_peer": case.best_peer})
+    return {**fields, "ratio": case.ratio, "best_peer": case.best_peer}
+
+
+def finite(value: Any) -> Any:
+    """Dicts and lists as JSON takes them: numbers that are not finite become null."""
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def spread(timing: Timing) -> str:
+    """Median (quartiles, number of calls)."""
+    return f"{seconds(timing.median)} ({seconds(timing.low)} to {seconds(timing.high)}, {timing.repeats})"
 
 
 def quantity(value: float) -> str:
@@ -88,10 +84,8 @@ def quantity(value: float) -> str:
         >>> quantity(123.4e9), quantity(7.0)
         ('123 G', '7 ')
     """
-    for unit, prefix in _UNITS:
-        if value >= unit:
-            return f"{value / unit:.3g} {prefix}"
-    return f"{value:.3g} "
+    scale, prefix = next((each for each in _UNITS if value >= each[0]), (1.0, ""))
+    return f"{value / scale:.3g} {prefix}"
 
 
 def seconds(value: float) -> str:
@@ -104,13 +98,3 @@ def seconds(value: float) -> str:
     if value < 1e-3:
         return f"{value * 1e6:.3g} µs"
     return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -45,15 +45,6 @@ def alternate(
 ) -> dict[str, Timing]:
     """Times functions in turns, so that what else the machine does meets all of them alike.
 
-    Args:
-        contestants: functions without arguments, by name; each returns when its work is done.
-        repeats: rounds; every other round goes in the opposite order.
-        max_seconds: no further round begins after so many seconds, once there have been two.
-        warm_up: calls of each before the first round, which compile and are not counted.
-
-    Returns:
-        A timing for each name.
-
     Examples:
         >>> calls = []
         >>> timings = alternate({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=2)
@@ -78,16 +69,7 @@ def alternate(
 
 
 def fastest(contestants: Mapping[str, Callable[[], Any]], repeats: int = 2, warm_up: int = 1) -> str:
-    """Name of the quickest of several ways to do the same work, by the least of a few wall times.
-
-    Args:
-        contestants: functions without arguments, by name.
-        repeats: calls of each that count.
-        warm_up: calls of each that do not, before them.
-
-    Returns:
-        The name.
-    """
+    """Name of the quickest of several ways to do the same work, by the least of a few wall times."""
     least: dict[str, float] = {}
     for name, call in contestants.items():
         for _ in range(warm_up):

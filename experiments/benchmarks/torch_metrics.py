@@ -18,17 +18,7 @@ def vmap_jacrev(embed: Embed, images: Any, chunk: int) -> Any:
 
 
 def batch_jacobian(embed: Embed, images: Any, chunk: int, num_outputs: int | None = None) -> Any:
-    """The same for all images at once, as rows of a batch do not depend on each other: `chunk` outputs at a time.
-
-    Args:
-        embed: images to [n, d].
-        images: [n, c, h, w].
-        chunk: outputs at a time.
-        num_outputs: only so many outputs, to try how fast it goes.
-
-    Returns:
-        [n] squared norms.
-    """
+    """The same for all images at once, as rows of a batch do not depend on each other: `chunk` outputs at a time."""
     with autocast():
         outputs, pull = torch.func.vjp(embed, images)
     total = torch.zeros(images.shape[0], device=images.device)
@@ -41,29 +31,16 @@ def batch_jacobian(embed: Embed, images: Any, chunk: int, num_outputs: int | Non
     return total
 
 
-def random_projections(embed: Embed, images: Any, num_probes: int, batch: int) -> Any:
-    """Estimates [n] of squared Jacobian norms from random unit vectors (Hoffman et al. 2019, algorithm 1, times d).
-
-    Args:
-        embed: images to [n, d].
-        images: [n, c, h, w].
-        num_probes: projections an image.
-        batch: images at once.
-
-    Returns:
-        [n] estimates.
-    """
+def random_projections(embed: Embed, images: Any, batch: int) -> Any:
+    """Estimates [n] of squared Jacobian norms, each from a random unit vector (Hoffman et al. 2019, algorithm 1)."""
     found = []
     for part in images.split(batch):
         x = part.detach().requires_grad_(requires_grad=True)
         with autocast():
             outputs = embed(x)
-        total = torch.zeros(len(part), device=part.device)
-        for probe in range(num_probes):
-            vectors = torch.nn.functional.normalize(torch.randn_like(outputs), dim=1)
-            (product,) = torch.autograd.grad(outputs, x, vectors, retain_graph=probe + 1 < num_probes)
-            total += outputs.shape[1] * product.float().square().sum(dim=(1, 2, 3))
-        found.append(total / num_probes)
+        vectors = torch.nn.functional.normalize(torch.randn_like(outputs), dim=1)
+        (product,) = torch.autograd.grad(outputs, x, vectors)
+        found.append(outputs.shape[1] * product.float().square().sum(dim=(1, 2, 3)))
     result = torch.cat(found)
     synchronise()
     return result
@@ -89,16 +66,7 @@ def class_moments(features: Any, labels: Any, num_classes: int) -> Moments:
 
 
 def report_of(stats: Moments, features: Any, hermitian: bool = True) -> dict[str, Any]:
-    """The measures that need no classifier, by their formulas, pseudo-inverses of d×d matrices included.
-
-    Args:
-        stats: of the features.
-        features: [n, d].
-        hermitian: whether the pseudo-inverse may use that its matrix is symmetric.
-
-    Returns:
-        Scalars by name, as in `ncjax.metrics.collapse_report`.
-    """
+    """The measures that need no classifier, by their formulas, pseudo-inverses of d×d matrices included."""
     counts, means, variances, within = stats
     num_classes, d = means.shape
     centred = means - means.mean(dim=0)
@@ -143,19 +111,7 @@ def classifier_report(
 def collapse_formulas(
     features: Any, labels: Any, num_classes: int, kernel: Any, bias: Any, hermitian: bool
 ) -> dict[str, Any]:
-    """The measures of `ncjax.metrics.collapse_report` at once.
-
-    Args:
-        features: [n, d].
-        labels: [n] 64-bit integers.
-        num_classes: C.
-        kernel: [C, d], as in `torch.nn.Linear`.
-        bias: [C].
-        hermitian: as in `report_of`.
-
-    Returns:
-        Scalars by name.
-    """
+    """The measures of `ncjax.metrics.collapse_report` at once."""
     stats = class_moments(features, labels, num_classes)
     report = report_of(stats, features, hermitian) | classifier_report(stats, stats, kernel, bias, features, labels)
     del report["strong_variance"], report["weak_variance"]
@@ -200,18 +156,7 @@ def _frame(vectors: Any, pairs: Any) -> dict[str, Any]:
 
 
 def few_shot_loop(features: Any, support: Any, query: Any, head: str, ridge: float = 50.0) -> Any:
-    """Accuracy of each episode, one episode after another.
-
-    Args:
-        features: [n, d].
-        support: [episodes, ways, shots] indices.
-        query: [episodes, ways, queries] indices.
-        head: ncm or ridge.
-        ridge: λ.
-
-    Returns:
-        [episodes] accuracies.
-    """
+    """Accuracies [episodes], one episode after another; support and query are indices [episodes, ways, samples]."""
     episodes, ways, shots = support.shape
     queries = query.shape[2]
     truth = torch.arange(ways, device=features.device).repeat_interleave(queries)

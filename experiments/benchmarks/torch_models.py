@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 from experiments.benchmarks.peers import torch
 from ncjax.models import ModelSpec, build
@@ -13,70 +14,27 @@ if torch is not None:
 
 
 def build_torch(spec: ModelSpec, num_classes: int, channels: int, embedding_dim: int) -> Any:
-    """Makes the torch module of a spec; its children bear the names of the Flax network's.
-
-    Args:
-        spec: which network.
-        num_classes: outputs of its classifier.
-        channels: of the images.
-        embedding_dim: d.
-
-    Returns:
-        A module from images [n, c, h, w] to (logits, list of stages, the last one the embedding [n, d]).
-
-    Raises:
-        ValueError: if torch has no such network here.
-    """
+    """Makes the torch module of a spec; its children bear the names of the Flax network's."""
     flax_model = build(spec, num_classes)
     norm, widths = flax_model.norm, flax_model.widths
-    body: Any
     if spec.name.startswith("convnet"):
-        body = _ConvNet(widths, norm, channels)
-    elif spec.name.startswith("vgg"):
-        body = _Vgg(flax_model.depths, widths, norm, channels)
-    elif spec.name.startswith("resnet"):
-        body = _ResNet(flax_model.depths, widths, norm, channels)
-    else:
-        raise ValueError(f"model.name: got {spec.name!r}, expected a convolutional network")
-    return _Network(body, embedding_dim, num_classes)
+        return _Network(_ConvNet(widths, norm, channels), embedding_dim, num_classes)
+    kind = {"vgg": _Vgg, "resnet": _ResNet}[spec.name.rstrip("0123456789")]
+    return _Network(kind(flax_model.depths, widths, norm, channels), embedding_dim, num_classes)
 
 
 def load_flax(module: Any, variables: Mapping[str, Any]) -> Any:
-    """Copies a Flax network's variables into a module of `build_torch`.
-
-    Args:
-        module: of the same spec.
-        variables: params and batch_stats.
-
-    Returns:
-        The module.
-
-    Raises:
-        ValueError: if a parameter is missing on either side, or their shapes differ.
-    """
+    """Copies a Flax network's variables into a module of `build_torch`."""
+    names = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
     state = {}
-    for path, leaf in _leaves(variables["params"]):
-        *owner, kind = path
-        value = np.asarray(leaf)
-        if kind == "kernel":
-            value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
-        name = {"kernel": "weight", "scale": "weight", "bias": "bias"}[kind]
-        state[".".join([*owner, name])] = value
-    for path, leaf in _leaves(variables["batch_stats"]):
-        *owner, kind = path
-        state[".".join([*owner, {"mean": "running_mean", "var": "running_var"}[kind]])] = np.asarray(leaf)
-    target = {
-        name.removeprefix("body."): value
-        for name, value in module.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
-    if target.keys() != state.keys():
-        raise ValueError(f"variables: the networks differ in {sorted(target.keys() ^ state.keys())}")
-    with torch.no_grad():
-        for name, value in target.items():
-            if tuple(value.shape) != state[name].shape:
-                raise ValueError(f"variables: {name} has shape {state[name].shape}, expected {tuple(value.shape)}")
-            value.copy_(torch.from_numpy(np.array(state[name], order="C")))
+    for collection in ("params", "batch_stats"):
+        for (*owner, kind), leaf in flatten_dict(variables[collection]).items():
+            value = np.array(leaf)
+            if kind == "kernel":
+                value = value.transpose(3, 2, 0, 1) if value.ndim == 4 else value.T
+            body = [] if owner[0] == "classifier" else ["body"]
+            state[".".join([*body, *owner, names[kind]])] = torch.from_numpy(value.copy())
+    module.load_state_dict(state)
     return module
 
 
@@ -94,21 +52,10 @@ def gradients_by_name(module: Any) -> dict[str, np.ndarray]:
     return result
 
 
-def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    found: list[tuple[tuple[str, ...], Any]] = []
-    for name, child in tree.items():
-        found += _leaves(child, (*path, name)) if isinstance(child, Mapping) else [((*path, name), child)]
-    return found
-
-
 if torch is not None:
 
     def _normalisation(norm: str, width: int) -> Any:
-        if norm == "none":
-            return nn.Identity()
-        if norm == "batch":
-            return nn.BatchNorm2d(width, eps=1e-5, momentum=0.1)
-        raise ValueError(f"model.norm: got {norm!r}, expected none or batch")
+        return nn.Identity() if norm == "none" else nn.BatchNorm2d(width)
 
     class _Layer(nn.Module):
         """Convolution, normalisation, ReLU."""

@@ -119,7 +119,7 @@ class TorchSweep:
 
     def _complexity(self, split: str, module: Any, labels: Any, stats: Any) -> dict[str, Any]:
         images = self.splits[split][0][self.samples[split]]
-        squares = torch_metrics.random_projections(module.embed, images, 1, len(images))
+        squares = torch_metrics.random_projections(module.embed, images, len(images))
         return {
             "geometric_complexity": squares.mean(),
             "geometric_complexity_stderr": squares.std() / len(squares) ** 0.5,

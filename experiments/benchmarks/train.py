@@ -10,7 +10,6 @@ import numpy as np
 
 from experiments.benchmarks import peers
 from experiments.benchmarks.case import OURS, Case, Options
-from experiments.benchmarks.ceiling import Ceiling
 from experiments.benchmarks.subjects import Network, network, pixels, training_flops
 from experiments.benchmarks.timing import alternate, fastest
 from ncjax import data, training
@@ -19,17 +18,8 @@ _MOMENTUM, _L2, _RATE = 0.9, 5e-4, 0.01
 _LARGE_RATE = 1024.0
 
 
-def train(options: Options, ceiling: Ceiling) -> Iterator[Case]:
-    """VGG-13 and ResNet-18 at 32×32, batch 128; ConvNet-4 at 28×28, batch 64.
-
-    Args:
-        options: of the run.
-        ceiling: of the machine.
-
-    Yields:
-        A case a network.
-    """
-    del ceiling
+def train(options: Options) -> Iterator[Case]:
+    """VGG-13 and ResNet-18 at 32×32, batch 128; ConvNet-4 at 28×28, batch 64."""
     if options.quick:
         sizes = [(network("convnet4", size=16, channels=1, widths=(4, 4, 4, 4)), 4, 2, 1.5)]
     else:
