@@ -12,6 +12,7 @@ import pandas as pd
 
 from ncjax.claims import RESAMPLES, RULE, TERMINAL_ERROR, Finding, Verdict, count_lost, final_rows
 from ncjax.report.figures.style import PIXELS_PER_INCH
+from ncjax.report.pages.change_table import change_table
 from ncjax.report.pages.run_table import number_text, run_table, varying_columns
 from ncjax.report.pages.sources import SweepState
 from ncjax.report.pages.tables import rounded
@@ -86,6 +87,7 @@ def render_page(
         silent=[(claim, own[0]) for claim, own, _ in claims if _is_silent(own)],
         figures=figures,
         runs=varying_columns(*run_table(table)),
+        change=change_table(table),
         counts=_counts(final),
         config=_flat(config),
         environment=_flat(environment),
