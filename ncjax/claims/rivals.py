@@ -54,6 +54,7 @@ RIVALS: dict[str, tuple[int, str]] = {
     "target/h_score": (1, "Bao, Li, Huang, Zhang, Zheng, Zamir, Guibas 2019"),
     "target/h_score_shrunk": (1, "Ibrahim, Ponomareva, Mazumder 2022"),
     "target/gbc": (1, "Pándy, Agostinelli, Uijlings, Ferrari, Mensink 2022"),
+    "target/leep": (1, "Nguyen, Hassner, Seeger, Archambeau 2020"),
     "target/trans_rate": (1, "Huang, Huang, Rong, Yang, Wei 2022"),
 }
 # A measure that more of the runs lack is not compared; of the others, runs that lack one drop out.

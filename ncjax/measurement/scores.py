@@ -6,7 +6,7 @@ from ncjax.measurement.row import Row
 
 
 def scores(at: Checkpoint, _known: Row) -> Row:
-    """What `transfer.scores` returns of the target classes, if `measure.scores` says so and there are some.
+    """What `transfer.scores` and `transfer.leep` say of the target classes, if `measure.scores` says so.
 
     Args:
         at: The checkpoint.
@@ -16,5 +16,7 @@ def scores(at: Checkpoint, _known: Row) -> Row:
     """
     if not at.options.scores or "target" not in at.features:
         return {}
-    found = transfer.scores(at.features["target"], at.labels["target"], at.num_classes["target"])
+    labels, classes = at.labels["target"], at.num_classes["target"]
+    found = transfer.scores(at.features["target"], labels, classes)
+    found["leep"] = transfer.leep(at.logits["target"], labels, classes)
     return {f"target/{name}": value for name, value in found.items()}

@@ -206,6 +206,8 @@ COLUMNS: tuple[Column, ...] = (
            measured_by="ncjax.transfer.gbc", option="measure.scores"),
     Column("target/trans_rate", "TransRate", "nats", "coding rate of all features less the mean of those of a class",
            measured_by="ncjax.transfer.trans_rate", option="measure.scores"),
+    Column("target/leep", "LEEP", "nats", "log likelihood a sample of the labels, read off the source classifier",
+           measured_by="ncjax.transfer.leep", option="measure.scores"),
     Column("<train|test>/classifier_certificate", "classifier's certificate", "share",
            "bound on the classifier's error, a mean over classes, by mean and variance of its margins",
            "falls", "ncjax.metrics.classifier_certificate", "measure.directional"),

@@ -26,7 +26,7 @@ from ncjax.transfer.logistic import LogisticRegression
 from ncjax.transfer.minimise import Minimum, minimise
 from ncjax.transfer.npz import read_npz
 from ncjax.transfer.probes import PROBE_L2, ProbeResult, knn_accuracy, linear_probe
-from ncjax.transfer.scores import gbc, h_score, h_score_shrunk, log_me, scores, trans_rate
+from ncjax.transfer.scores import gbc, h_score, h_score_shrunk, leep, log_me, scores, trans_rate
 from ncjax.transfer.selection import RIDGE_HEADS, ChosenHead, choose_head
 from ncjax.transfer.svm import LinearSVM
 
@@ -64,6 +64,7 @@ __all__ = [
     "h_score",
     "h_score_shrunk",
     "knn_accuracy",
+    "leep",
     "linear_probe",
     "log_me",
     "minimise",

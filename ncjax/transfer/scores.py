@@ -291,8 +291,44 @@ def trans_rate(
     return _where_sound(rows, own, num_classes, whole - jnp.mean(each, where=counts > 0))
 
 
-def _checked(features: ArrayLike, labels: ArrayLike, num_classes: int) -> tuple[Array, Array]:
-    rows = as_float("features", features, ndim=2)
+@compiled("num_classes")
+def leep(logits: Float[ArrayLike, "n Z"], labels: Integer[ArrayLike, " n"], num_classes: int) -> Float[Array, ""]:
+    """LEEP: log likelihood a sample of the target's labels, read off what the source classifier says.
+
+    With t_iz the softmax that sample i has on source class z, and P(y | z) the share of the target class y in all that
+    z is given: the mean over i of ln sum_z P(y_i | z) t_iz. O(n (Z + C Z)).
+
+    Args:
+        logits: [n, Z] of the source classifier on the target; of given probabilities their logarithms.
+        labels: [n] integers from 0 to C - 1.
+        num_classes: Number of target classes C.
+
+    Returns:
+        At most 0. Of a classifier that says the same of all samples it is minus the entropy of the labels.
+
+    Raises:
+        ValueError: A shape or a concrete label does not fit.
+
+    Source: Nguyen, Hassner, Seeger, Archambeau, ICML 2020, https://arxiv.org/abs/2002.12462, equation 2
+
+    Examples:
+        >>> labels = jnp.arange(40) % 2
+        >>> f"{float(leep(jnp.zeros((40, 5)), labels, 2)):.4f}"
+        '-0.6931'
+        >>> f"{float(leep(50 * jnp.eye(2)[labels], labels, 2)):.4f}"
+        '0.0000'
+    """
+    rows, own = _checked(logits, labels, num_classes, "logits")
+    said = jax.nn.softmax(rows, axis=1)
+    joint = jax.ops.segment_sum(said, own, num_classes + 1)[:-1]
+    marginal = said.sum(axis=0, keepdims=True)
+    conditional = joint / jnp.where(marginal > 0, marginal, 1)
+    likelihood = jnp.sum(conditional[jnp.minimum(own, num_classes - 1)] * said, axis=1)
+    return _where_sound(rows, own, num_classes, jnp.mean(jnp.log(likelihood)))
+
+
+def _checked(features: ArrayLike, labels: ArrayLike, num_classes: int, name: str = "features") -> tuple[Array, Array]:
+    rows = as_float(name, features, ndim=2)
     number = as_count("num_classes", num_classes)
     return rows.astype(single_or_better(rows.dtype)), as_labels(labels, rows.shape[0], number)
 

@@ -35,7 +35,7 @@ NAMES = {
         )
     ),
     *(f"layer/{tap}/{name}" for tap in ("dense1", "embedding") for name in ("effective_rank", "nc1")),
-    *(f"target/{name}" for name in ("log_me", "h_score", "h_score_shrunk", "gbc", "trans_rate")),
+    *(f"target/{name}" for name in ("log_me", "h_score", "h_score_shrunk", "gbc", "trans_rate", "leep")),
     *(f"{split}/directional_cdnv" for split in ("train", "test", "target")),
     *("train/classifier_certificate", "test/classifier_certificate"),
 }
@@ -107,6 +107,8 @@ def test_scores_are_those_of_the_target_classes(row, small_spec, inputs, state):
     features = measurement.outputs_of(small_spec, state, inputs, inputs.target_images)["embedding"]
     for name, value in transfer.scores(features, inputs.target_labels, 2).items():
         np.testing.assert_allclose(row[f"target/{name}"], value, rtol=1e-4, err_msg=name)
+    logits = measurement.outputs_of(small_spec, state, inputs, inputs.target_images)["logits"]
+    np.testing.assert_allclose(row["target/leep"], transfer.leep(logits, inputs.target_labels, 2), rtol=1e-4)
 
 
 def test_the_directional_bound_is_that_of_the_jacobians(row, small_spec, inputs, state, jacobians):

@@ -120,6 +120,7 @@ CALLS = {
     "gbc": lambda: transfer.gbc(H, Y, 3),
     "h_score": lambda: transfer.h_score(H, Y, 3),
     "h_score_shrunk": lambda: transfer.h_score_shrunk(H, Y, 3),
+    "leep": lambda: transfer.leep(H, Y, 3),
     "log_me": lambda: transfer.log_me(H, Y, 3),
     "scores": lambda: transfer.scores(H, Y, 3),
     "trans_rate": lambda: transfer.trans_rate(H, Y, 3),

@@ -142,3 +142,38 @@ def test_labels_out_of_range_are_named(name):
     features, _ = CASES[0]
     with pytest.raises(ValueError, match=r"labels must lie in 0..3, got 4"):
         getattr(transfer, name)(features, np.full(120, 4), 4)
+
+
+def leep(logits, labels, classes):
+    """By loops over samples and both kinds of classes."""
+    said = np.exp(logits - logits.max(axis=1, keepdims=True))
+    said /= said.sum(axis=1, keepdims=True)
+    joint = np.zeros((classes, said.shape[1]))
+    for row, label in zip(said, labels, strict=True):
+        joint[label] += row / len(labels)
+    conditional = joint / joint.sum(axis=0)
+    return np.mean([np.log(conditional[label] @ row) for row, label in zip(said, labels, strict=True)])
+
+
+@pytest.mark.parametrize("number", range(len(CASES)))
+def test_leep_is_its_definition(number):
+    logits, labels = CASES[number]
+    classes = int(labels.max()) + 1
+    found = float(transfer.leep(logits, labels, classes))
+    assert found == pytest.approx(leep(logits.astype(np.float64), labels, classes), rel=1e-5)
+
+
+def test_leep_of_a_sure_classifier_that_is_never_asked_is_a_number():
+    logits = np.full((20, 6), -1e4, np.float32)
+    labels = np.arange(20) % 2
+    logits[np.arange(20), labels] = 1e4
+    assert float(transfer.leep(logits, labels, 2)) == 0
+
+
+def test_leep_of_what_is_no_number_or_out_of_range_is_none():
+    logits, labels = CASES[0]
+    broken = logits.copy()
+    broken[3, 2] = np.nan
+    assert np.isnan(float(transfer.leep(broken, labels, 4)))
+    with pytest.raises(ValueError, match=r"labels must lie in 0..3, got 4"):
+        transfer.leep(logits, np.full(120, 4), 4)
