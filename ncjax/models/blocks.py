@@ -89,6 +89,23 @@ def block_names(depths: tuple[int, ...], kind: str = "block") -> Stages:
     )
 
 
+def check_halvings(images: Float[Array, "n h w c"], blocks: int) -> None:
+    """Refuses images that a network of blocks, each of which halves height and width, would halve to nothing.
+
+    Args:
+        images: channels last.
+        blocks: how often they are halved.
+
+    Raises:
+        ValueError: naming the size that would do.
+    """
+    if min(images.shape[1:3]) < 2**blocks:
+        raise ValueError(
+            f"images: got {images.shape[1]}x{images.shape[2]} pixels, a network of {blocks} blocks halves them "
+            f"{blocks} times and needs at least {2**blocks}"
+        )
+
+
 def max_pool_2x2(maps: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
     """Halves height and width by the maximum of each 2×2 square; an odd last row or column is dropped.
 

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from ncjax.models.blocks import ConvNormRelu, Norm, Stages, Taps, max_pool_2x2
+from ncjax.models.blocks import ConvNormRelu, Norm, Stages, Taps, check_halvings, max_pool_2x2
 from ncjax.models.classifier import Classifier, classify
 from ncjax.models.lowering import Lowering
 
@@ -54,11 +54,7 @@ class ResNet12(nn.Module):
     @nn.compact
     def __call__(self, images: Float[Array, "n h w c"], train: bool = False) -> tuple[Float[Array, "n classes"], Taps]:
         """Maps images, channels last, to (logits, taps)."""
-        if min(images.shape[1:3]) < 2 ** len(self.widths):
-            raise ValueError(
-                f"images: got {images.shape[1]}x{images.shape[2]} pixels, a network of {len(self.widths)} blocks "
-                f"halves them {len(self.widths)} times and needs at least {2 ** len(self.widths)}"
-            )
+        check_halvings(images, len(self.widths))
         maps, taps = images, Taps()
         for (name,), width in zip(self.stages, self.widths, strict=True):
             maps = WideBlock(width, self.norm, self.lowering, name=name)(maps, train)
