@@ -24,7 +24,6 @@ from configs import variants
 from ncjax.sweep import default_config
 
 VARIANTS = ("", "small")
-CLAIMS = ("A5", "A1")
 
 RATES = (0.05, 0.07, 0.1, 0.14, 0.2)
 MOMENTUM = 0.9
