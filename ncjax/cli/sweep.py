@@ -185,8 +185,10 @@ def divide_cores() -> None:
         if asked:
             raise ValueError(f"--cpu_devices: got {asked}, but the environment says how many (JAX_NUM_CPU_DEVICES)")
         return
-    # Two halves of a thread pool are busier with small networks than the whole; hosts of a sweep have a core each.
-    jax.config.update("jax_num_cpu_devices", asked or (1 if DISTRIBUTED.value else min(2, _cores())))
+    # Two halves of a thread pool are busier with small networks than the whole. Other processes of the sweep may be on
+    # this machine.
+    alone = not DISTRIBUTED.value and LAUNCHER.value == "local"
+    jax.config.update("jax_num_cpu_devices", asked or (min(2, _cores()) if alone else 1))
 
 
 def _cores() -> int:

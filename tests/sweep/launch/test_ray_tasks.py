@@ -72,7 +72,8 @@ def main(directory):
     print(f"killed worker {workers[0]}", flush=True)
     assert process.wait() == 0
     here = Path(directory) / "local"
-    subprocess.run([*command, *flags, f"--workdir={here}"], cwd=kills.ROOT, check=True)
+    # A worker of Ray has one device.
+    subprocess.run([*command, *flags, f"--workdir={here}", "--cpu_devices=1"], cwd=kills.ROOT, check=True)
     ours, theirs = (
         sorted(kills.rows_without_times(path), key=lambda row: (row["run"], row["step"])) for path in (there, here)
     )
