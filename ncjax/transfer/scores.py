@@ -324,7 +324,8 @@ def leep(logits: Float[ArrayLike, "n Z"], labels: Integer[ArrayLike, " n"], num_
     marginal = said.sum(axis=0, keepdims=True)
     conditional = joint / jnp.where(marginal > 0, marginal, 1)
     likelihood = jnp.sum(conditional[jnp.minimum(own, num_classes - 1)] * said, axis=1)
-    return _where_sound(rows, own, num_classes, jnp.mean(jnp.log(likelihood)))
+    # A logit of minus infinity is a probability of zero; of what is no number no softmax is.
+    return _where_sound(said, own, num_classes, jnp.mean(jnp.log(likelihood)))
 
 
 def _checked(features: ArrayLike, labels: ArrayLike, num_classes: int, name: str = "features") -> tuple[Array, Array]:

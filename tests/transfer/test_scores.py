@@ -170,6 +170,13 @@ def test_leep_of_a_sure_classifier_that_is_never_asked_is_a_number():
     assert float(transfer.leep(logits, labels, 2)) == 0
 
 
+def test_leep_takes_the_logarithms_of_probabilities_that_are_zero():
+    labels = np.arange(20) % 2
+    with np.errstate(divide="ignore"):
+        logits = np.log(np.eye(3, dtype=np.float32)[labels])
+    assert float(transfer.leep(logits, labels, 2)) == 0
+
+
 def test_leep_of_what_is_no_number_or_out_of_range_is_none():
     logits, labels = CASES[0]
     broken = logits.copy()
