@@ -45,7 +45,7 @@ RIVALS: dict[str, tuple[int, str]] = {
     "target/effective_rank": (1, _RANK),
     "train/class_separation": (-1, "Kornblith, Chen, Lee, Norouzi 2021"),
     "train/sam_sharpness": (-1, _FLAT),
-    "train/hessian_trace": (-1, _FLAT),
+    "train/hessian_trace": (-1, "Hochreiter, Schmidhuber 1997"),
     "train/loss_gradient_norm": (-1, "Zhao, Zhang, Hu 2022"),
     "train/loss": (-1, "the loss that is trained on"),
     "test/loss": (-1, "Kornblith, Shlens, Le 2019"),
